@@ -1,0 +1,14 @@
+"""What a micro-credential is: its words, its parts, its eleven mandatory elements, and what makes them agree.
+
+Everything here is pure: no store, no bus, no clock. Read in this order:
+
+1. `vocabulary/`     countries, languages, fields of education, national levels, controlled lists: facts with their source
+2. `text.py`         the kinds of text a credential holds, and their limits
+3. `parts.py`        holder, awarding body, workload, level, assessment, ...
+4. `model.py`        `MicroCredential`, made of those parts
+5. `levels.py`       a national level or a Bologna cycle as an EQF level; `duration.py` ISO 8601 durations
+6. `completeness.py` which of the sixteen elements are there
+7. `coherence.py`    whether what is there agrees with itself, by a policy
+8. `written.py`      from a file that a person wrote to a draft; `shorthand.py` what a person may leave out of it
+9. `draft.py`        from a draft to a `MicroCredential`, or every fault at once, in the words of `faults.py`
+"""

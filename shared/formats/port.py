@@ -1,0 +1,109 @@
+"""What every credential format does, and what one issuance adds to a micro-credential.
+
+A format writes and reads; it never verifies. `read` takes a token that `shared.jose.gate` has read.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from shared.credential.model import MicroCredential
+from shared.errors import Malformed
+from shared.ids import InstitutionId
+from shared.jose.gate import Token
+from shared.jose.signers import Signer
+
+SALT_BYTES = 32
+"""Random bytes inside every credential; 16 would do against guessing (protocol, section 1)."""
+
+StatusPurpose = Literal["revocation", "suspension"]
+"""What a status list's bits say (Bitstring Status List v1.0, 2.1)."""
+
+
+def new_salt() -> bytes:
+    """Fresh random bytes for one credential, so that nobody can confirm its commitment by guessing what is in it."""
+    return secrets.token_bytes(SALT_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusEntry:
+    """Where a credential's status is published: which list, which bit, and what that bit says."""
+
+    purpose: StatusPurpose
+    list_url: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Issuance:
+    """What the issuer adds: a ref (UUIDv4), the institution that signs, places of status, a salt, the ref it replaces."""
+
+    ref: str
+    institution: InstitutionId
+    status: tuple[StatusEntry, ...]
+    salt: bytes
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCredential:
+    """What a token says, well formed and not yet believed."""
+
+    credential: MicroCredential
+    ref: str
+    institution: InstitutionId
+    issuer_name: Mapping[str, str] | None
+    status: tuple[StatusEntry, ...]
+    replaces: str | None
+
+    @property
+    def valid_from(self) -> datetime:
+        """The beginning of the validity period: as stated, else the date of issuing."""
+        return self.credential.valid_from or self.credential.issued
+
+    @property
+    def valid_until(self) -> datetime | None:
+        """The end of the validity period, if it has one."""
+        return self.credential.valid_until
+
+
+class NotOurCredential(Malformed):
+    """400: a token of the right type whose payload is not a micro-credential in this format."""
+
+    title = "The token is not a micro-credential in this format."
+
+
+class Format(Protocol):
+    """A format is a module (or object) with these names."""
+
+    NAME: str
+    MEDIA_TYPE: str
+
+    def recognise(self, raw: bytes | str) -> str | None:
+        """The format's name when the bytes look like it, at the cost of a glance; None otherwise."""
+        ...
+
+    def payload(self, credential: MicroCredential, issuance: Issuance) -> bytes:
+        """The exact bytes to be signed."""
+        ...
+
+    def sign(self, credential: MicroCredential, issuance: Issuance, signer: Signer) -> bytes:
+        """The credential as it is handed to its holder."""
+        ...
+
+    def read(self, token: Token) -> ReadCredential:
+        """What a token says. Raises `NotOurCredential`."""
+        ...
+
+    def commitment(self, token: Token) -> str:
+        """The registered fingerprint of what was signed."""
+        ...
+
+
+def fields_of(credential: MicroCredential) -> dict[str, Any]:
+    """A credential as JSON members in camel case, without what it does not say."""
+    return credential.model_dump(mode="json", by_alias=True, exclude_none=True)

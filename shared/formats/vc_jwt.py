@@ -1,0 +1,188 @@
+"""`vc+jwt`: a W3C Verifiable Credential (Data Model 2.0) secured with JOSE (VC-JOSE-COSE), the format we issue.
+
+Rules
+- Header: `typ` is `vc+jwt`, `cty` is `vc` (VC-JOSE-COSE 3.1.1), `kid` the thumbprint of the institution's key, `iss` the
+  institution's URN, equal to the payload's `issuer.id`.
+- Payload: the credential itself, with no JWT claims but `cnf`, the holder's key (RFC 7800, 3.2). `@context` ends with the
+  W3C's context for undefined terms, as the Data Model asks where terms have no context of their own (5.2).
+- `id` is the credential's ref as `urn:uuid`; `credentialSubject` is the learner, with the award in `microCredential`.
+- `credentialStatus` lists Bitstring Status List entries (v1.0, 2.1); `statusListIndex` is a decimal in a string.
+- `salt` is at least 128 random bits in base64url: the commitment, SHA-256 of the signing input, cannot be guessed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Any, Literal, get_args
+
+import orjson
+from pydantic import Field, StringConstraints, ValidationError
+
+from shared import ids
+from shared.credential import faults
+from shared.credential.model import MicroCredential
+from shared.credential.text import Multilingual, Part, Uri
+from shared.formats.port import Issuance, NotOurCredential, ReadCredential, StatusEntry, StatusPurpose, fields_of
+from shared.jose import strict_json
+from shared.jose.gate import Token
+from shared.jose.signers import Signer, seal
+from shared.jose.token import encode
+
+NAME = "vc+jwt"
+"""The format's name, and the `typ` of its tokens."""
+
+MEDIA_TYPE = "application/vc+jwt"
+"""Its media type (VC-JOSE-COSE, 6.1)."""
+
+_Base = Literal["https://www.w3.org/ns/credentials/v2"]
+_Undefined = Literal["https://www.w3.org/ns/credentials/undefined-terms/v2"]
+CONTEXT = (*get_args(_Base), *get_args(_Undefined))
+TYPES = ("VerifiableCredential", "MicroCredential")
+
+_MOVED = ("holder", "validFrom", "validUntil")
+"""Members of our model that have a place of their own in a W3C credential."""
+
+_CONTAINERS = 256
+"""Nesting left to the model, which knows no member deeper than 9: up to so many containers need no walk."""
+
+_Urn = Annotated[str, StringConstraints(pattern=f"^urn:uuid:{ids.REF}$")]
+_Salt = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{22,86}$")]
+_Index = Annotated[str, StringConstraints(pattern="^(?:0|[1-9][0-9]{0,9})$")]
+
+
+class _Issuer(Part):
+    id: str
+    name: Multilingual | None = None
+
+
+class _Status(Part):
+    type: Literal["BitstringStatusListEntry"]
+    status_purpose: StatusPurpose
+    status_list_index: _Index
+    status_list_credential: Uri
+
+
+class _Document(Part):
+    """The payload, once the parts of the micro-credential have been put together under `microCredential`."""
+
+    context: Annotated[tuple[_Base, _Undefined], Field(alias="@context")]
+    id: _Urn
+    type: tuple[Literal["VerifiableCredential"], Literal["MicroCredential"]]
+    issuer: _Issuer
+    credential_status: Annotated[tuple[_Status, ...], Field(max_length=4)] = ()
+    micro_credential: MicroCredential
+    salt: _Salt
+    replaces: _Urn | None = None
+
+
+_DOCUMENT = _Document.__pydantic_validator__
+
+
+def recognise(raw: bytes | str) -> str | None:
+    """`vc+jwt` when the bytes look like a compact token (and not like an SD-JWT or JSON); the gate looks closer."""
+    data = raw.encode("ascii", "replace") if isinstance(raw, str) else raw
+    return NAME if data.startswith(b"eyJ") and data.count(b".") == 2 and b"~" not in data else None
+
+
+def payload(credential: MicroCredential, issuance: Issuance) -> bytes:
+    """The Verifiable Credential as compact JSON, the exact bytes to be signed."""
+    award = fields_of(credential)
+    moved = {name: award.pop(name) for name in _MOVED if name in award}
+    holder = moved.pop("holder")
+    key = holder.pop("key", None)
+    document = {
+        "@context": CONTEXT,
+        "id": ids.credential_urn(issuance.ref),
+        "type": TYPES,
+        "issuer": {"id": issuance.institution.urn, "name": award["awardingBody"]["legalName"]},
+        **moved,
+        **({"credentialStatus": [_status(entry) for entry in issuance.status]} if issuance.status else {}),
+        "credentialSubject": {**holder, "microCredential": award},
+        **({"cnf": {"jwk": key}} if key else {}),
+        "salt": encode(issuance.salt).decode(),
+        **({"replaces": ids.credential_urn(issuance.replaces)} if issuance.replaces else {}),
+    }
+    return orjson.dumps(document)
+
+
+def sign(credential: MicroCredential, issuance: Issuance, signer: Signer) -> bytes:
+    """The signed credential in compact serialisation; `signer` holds the institution's key."""
+    header = {"typ": NAME, "cty": "vc", "iss": issuance.institution.urn}
+    return seal(header, payload(credential, issuance), signer)
+
+
+def commitment(token: Token) -> str:
+    """base64url of SHA-256 over the signing input: what is registered, and what a presented credential must equal."""
+    return encode(hashlib.sha256(token.signing_input).digest()).decode()
+
+
+def read(token: Token) -> ReadCredential:
+    """What the token says. Raises `NotOurCredential`; it verifies nothing."""
+    try:
+        raw = strict_json.loads(token.payload, depth=_CONTAINERS)
+        document = _DOCUMENT.validate_python(_gathered(raw), by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise NotOurCredential(_explain(error)) from None
+    except strict_json.NotStrictJson as error:
+        raise NotOurCredential(f"The payload cannot be read. {error.detail}") from error
+    institution = ids.parse_institution(document.issuer.id)
+    if institution is None or token.header.get("iss") != document.issuer.id or token.header.get("cty") != "vc":
+        raise NotOurCredential(
+            "Header and payload do not name one institution of this exchange; ask the holder for the original."
+        )
+    return ReadCredential(
+        credential=document.micro_credential,
+        ref=document.id.removeprefix("urn:uuid:"),
+        institution=institution,
+        issuer_name=document.issuer.name,
+        status=tuple(
+            StatusEntry(entry.status_purpose, entry.status_list_credential, int(entry.status_list_index))
+            for entry in document.credential_status
+        ),
+        replaces=document.replaces and document.replaces.removeprefix("urn:uuid:"),
+    )
+
+
+def _status(entry: StatusEntry) -> dict[str, str]:
+    return {
+        "type": "BitstringStatusListEntry",
+        "statusPurpose": entry.purpose,
+        "statusListIndex": str(entry.index),
+        "statusListCredential": entry.list_url,
+    }
+
+
+def _gathered(raw: Any) -> dict[str, Any]:
+    """The payload with holder, key and validity moved back into the micro-credential; shapes are the model's to check."""
+    document = _mapping(raw)
+    holder = _mapping(document.pop("credentialSubject", None))
+    award = _mapping(holder.pop("microCredential", None))
+    if not award.keys().isdisjoint(_MOVED) or "key" in holder or "microCredential" in document:
+        raise NotOurCredential("The payload says one thing in two places; ask the issuer for a credential in this format.")
+    if "cnf" in document:
+        holder["key"] = _only(_mapping(document.pop("cnf")), "jwk")
+    for name in _MOVED[1:]:
+        if name in document:
+            award[name] = document.pop(name)
+    award["holder"] = holder
+    document["microCredential"] = award
+    return document
+
+
+def _only(value: dict[str, Any], name: str) -> Any:
+    if value.keys() != {name}:
+        raise NotOurCredential(
+            f"The payload binds its holder in another way than by `{name}`; ask its issuer for a new one."
+        )
+    return value[name]
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if type(value) is not dict:
+        raise NotOurCredential("The payload is not a Verifiable Credential with a learner and a micro-credential in it.")
+    return dict(value)
+
+
+def _explain(error: ValidationError) -> str:
+    found = faults.sentences(faults.from_validation(error)[:5])
+    return f"The payload is not a micro-credential as we write it ({found}). Ask its issuer for a new one."
