@@ -1,0 +1,61 @@
+"""Where an entry stands in its chain. Pure: a position and an entry in, one word out.
+
+- NEXT: it follows the last entry we applied, and names it.
+- HELD: its sequence lies at or below our position; whoever kept its hash can tell a repeat from a contradiction.
+- BEYOND: a hole lies between; it waits, unless it reduces trust.
+- FORKED: it claims to follow us but names another entry: two histories, both signed.
+- OLD_EPOCH / NEW_EPOCH: of another epoch; a new one counts only after the root key opened it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import NamedTuple
+
+from shared.events.entry import GENESIS, Entry, Envelope
+
+EPOCH_ONE = 1
+
+
+class Position(NamedTuple):
+    """How far a chain is known without a gap: its epoch, the last sequence (0: none), and that entry's hash."""
+
+    epoch: int = EPOCH_ONE
+    seq: int = 0
+    hash: str = GENESIS
+
+    def advanced_by(self, entry: Entry) -> Position:
+        """The position after `entry`."""
+        return Position(entry.envelope.epo, entry.envelope.seq, entry.hash)
+
+
+class Standing(Enum):
+    """The answers `stand` can give."""
+
+    NEXT = auto()
+    HELD = auto()
+    BEYOND = auto()
+    FORKED = auto()
+    OLD_EPOCH = auto()
+    NEW_EPOCH = auto()
+
+
+def stand(position: Position, envelope: Envelope) -> Standing:
+    """Where an entry with this envelope stands, seen from `position`."""
+    if envelope.epo != position.epoch:
+        return Standing.OLD_EPOCH if envelope.epo < position.epoch else Standing.NEW_EPOCH
+    if envelope.seq <= position.seq:
+        return Standing.HELD
+    if envelope.seq > position.seq + 1:
+        return Standing.BEYOND
+    return Standing.NEXT if envelope.prv == position.hash else Standing.FORKED
+
+
+def log_key(topic: str, epoch: int, seq: int) -> str:
+    """The key under which an entry is archived: keys of one topic sort by epoch, then sequence."""
+    return f"{log_prefix(topic)}{epoch:06d}/{seq:015d}"
+
+
+def log_prefix(topic: str) -> str:
+    """What all keys of one topic's archive begin with."""
+    return f"{topic}/"
