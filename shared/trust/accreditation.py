@@ -1,0 +1,173 @@
+"""The trust book of one origin: which institution was accredited for what, and held which key, as of when by its log.
+
+- A book is a set of facts: their order, lateness and repetition change nothing. So what reduces trust may be entered beyond
+  a hole in the log; what adds trust is the caller's to hold back until the hole is filled.
+- "As of (epoch, sequence)" counts the facts at or before that place; "as of now" counts all. The place of a withdrawal
+  counts, not the date it names: what was registered before it stands, and a clock set ahead delays nothing.
+- A key that is retired signs no more. What was registered before that stands (superseded), or what the statement lets
+  stand (compromised). Registrations are compared by sequence alone: where a recovery leaves a doubt, less stands.
+- A place orders this origin's trust chain only; `aft` of an entry ties it to the other chains of the same writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from shared.events.base import Event
+from shared.events.entry import Entry
+from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, InstitutionKeyAdded, InstitutionKeyRetired
+from shared.jose.keys import VerificationKey
+from shared.jose.purpose import Purpose
+from shared.jose.refusals import KeyRefused
+from shared.trust.scope import NEARNESS, REFUSALS, Decision, Wanted, refusal
+
+Place = tuple[int, int]
+"""(epoch, sequence) in a chain."""
+
+SUPERSEDED, COMPROMISED = "superseded", "compromised"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustFact:
+    """One event of the trust stream in its place; `aft` gives the heads of the origin's other chains at that moment."""
+
+    event: Event
+    epoch: int
+    seq: int
+    aft: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def place(self) -> Place:
+        """(epoch, sequence) in the trust chain."""
+        return (self.epoch, self.seq)
+
+
+def from_entry(entry: Entry, event: Event) -> TrustFact:
+    """The fact that a verified entry of the trust stream states; `event` is its payload, read."""
+    return TrustFact(event, entry.envelope.epo, entry.envelope.seq, entry.envelope.aft)
+
+
+class Retirement(NamedTuple):
+    """How a key ended: registrations by it up to `stand_to` stand. The least of several retirements counts."""
+
+    stand_to: int
+    reason: str
+    place: Place
+
+
+class InstitutionKey(NamedTuple):
+    """A key an institution signs or signed with, where it was added, and how it ended if it did."""
+
+    verification_key: VerificationKey
+    added: Place
+    retired: Retirement | None
+
+
+class _Accredited(NamedTuple):
+    place: Place
+    event: InstitutionAccredited
+
+
+_NONE: dict[str, _Accredited] = {}
+
+
+class _Key(NamedTuple):
+    place: Place
+    signed: bytes
+    key: VerificationKey
+
+
+class TrustBook:
+    """What one nation says of its institutions. Facts are only ever added; a question names its place."""
+
+    def __init__(self, facts: Iterable[TrustFact] = ()) -> None:
+        self._accredited: dict[str, dict[str, _Accredited]] = {}
+        self._withdrawn: dict[tuple[str, str], Place] = {}
+        self._keys: dict[tuple[str, str], _Key] = {}
+        self._retired: dict[str, Retirement] = {}
+        for fact in facts:
+            self.add(fact)
+
+    def add(self, fact: TrustFact) -> None:
+        """Enter a fact; one that speaks of no institution (a service key's) is left alone, and a repeat changes nothing."""
+        event = fact.event
+        if isinstance(event, InstitutionAccredited):
+            self._accredit(event, fact.place)
+        elif isinstance(event, AccreditationWithdrawn):
+            named = (event.institution, event.accreditation)
+            self._withdrawn[named] = min(fact.place, self._withdrawn.get(named, fact.place))
+        elif isinstance(event, InstitutionKeyAdded):
+            self._add_key(event, fact.place)
+        elif isinstance(event, InstitutionKeyRetired):
+            ended = _retirement(event, fact)
+            self._retired[event.kid] = min(ended, self._retired.get(event.kid, ended))
+
+    def accreditation(self, institution: str, *, at: Place | None, on: datetime) -> list[InstitutionAccredited]:
+        """The institution's accreditations in force: said by `at` (None: by now), not withdrawn by then, valid on `on`."""
+        return [
+            event
+            for place, event in self._accredited.get(institution, _NONE).values()
+            if (at is None or place <= at)
+            and not self._is_withdrawn(event, at)
+            and event.valid_from <= on
+            and (event.valid_until is None or on < event.valid_until)
+        ]
+
+    def decide(self, institution: str, wanted: Wanted, at: Place | None, on: datetime) -> Decision:
+        """Whether the institution was accredited for `wanted`, as the log stood at `at` (None: now), on the moment `on`."""
+        nearest, reason = None, "not-accredited"
+        for place, event in self._accredited.get(institution, _NONE).values():
+            if at is not None and place > at:
+                continue
+            found = "accreditation-withdrawn" if self._is_withdrawn(event, at) else refusal(event, wanted, on)
+            if found is None:
+                detail = "The institution was accredited for this, then, by its nation."
+                return Decision(True, None, detail, event.accreditation, event.name, event.country)
+            if nearest is None or NEARNESS[found] > NEARNESS[reason]:
+                nearest, reason = event, found
+        if nearest is None:
+            return Decision(False, reason, REFUSALS[reason])
+        return Decision(False, reason, REFUSALS[reason], nearest.accreditation, nearest.name, nearest.country)
+
+    def key(self, institution: str, kid: str) -> InstitutionKey | None:
+        """The institution's key of that id, or None when no usable one was ever added."""
+        found = self._keys.get((institution, kid))
+        return InstitutionKey(found.key, found.place, self._retired.get(kid)) if found else None
+
+    def key_stands(self, kid: str, registration: Place) -> bool:
+        """Whether a credential by this key, registered at `registration` (epoch, sequence), stands."""
+        retired = self._retired.get(kid)
+        return retired is None or registration[1] <= retired.stand_to
+
+    def _accredit(self, event: InstitutionAccredited, place: Place) -> None:
+        said = self._accredited.setdefault(event.institution, {})
+        held = said.get(event.accreditation)
+        if held is None or (place, event.value()) < (held.place, held.event.value()):
+            said[event.accreditation] = _Accredited(place, event)
+            self._accredited[event.institution] = dict(sorted(said.items(), key=lambda item: (item[1].place, item[0])))
+
+    def _add_key(self, event: InstitutionKeyAdded, place: Place) -> None:
+        named = (event.institution, event.kid)
+        try:
+            key = VerificationKey.from_jwk(event.jwk, Purpose.INSTITUTION, event.kid)
+        except KeyRefused:
+            return  # a key that cannot verify is no key: what it signs stays unknown
+        added = _Key(place, event.value(), key)
+        self._keys[named] = min(added, self._keys.get(named, added), key=lambda item: item[:2])
+
+    def _is_withdrawn(self, event: InstitutionAccredited, at: Place | None) -> bool:
+        if not self._withdrawn:
+            return False
+        place = self._withdrawn.get((event.institution, event.accreditation))
+        return place is not None and (at is None or place <= at)
+
+
+def _retirement(event: InstitutionKeyRetired, fact: TrustFact) -> Retirement:
+    """What stands: all that was registered when the retirement was sequenced; when compromised perhaps less, never more."""
+    registered = fact.aft.get("registrations", 0)
+    if event.reason == COMPROMISED and event.registrations_stand_to is not None:
+        return Retirement(min(event.registrations_stand_to, registered), COMPROMISED, fact.place)
+    return Retirement(registered, event.reason, fact.place)

@@ -1,0 +1,159 @@
+"""The federation list: which nodes there are, by which offline root keys, signed by the anchors. Pure.
+
+- Written as JWS General JSON Serialization (RFC 7515, 7.2.1). Each signature is joined with the payload to a compact token
+  of type `testamur-federation+jwt` and passes the one gate; a list counts when enough *pinned* anchors signed it (m of n).
+- The anchors that count are those the reader has pinned, never those the list brings; a list must reach its own threshold
+  too, so no single anchor can lower it.
+- Versions rise: an older list than the one held is refused. A list dated ahead of our clock is not taken.
+- Past its expiry it warns for 14 days, then makes verdicts `indeterminate`, never `invalid`: one missed ceremony must not
+  switch Europe off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from shared.errors import Invalid, Malformed, Misconfigured
+from shared.jose import gate, purpose, strict_json
+from shared.jose.keys import VerificationKey
+from shared.jose.purpose import Purpose
+from shared.jose.refusals import TokenRefused
+from shared.jose.signers import Signer, seal
+from shared.jose.strict_json import NotStrictJson
+from shared.trust.nodes import FederationList
+
+GRACE = timedelta(days=14)
+"""How long an expired list still serves, with a warning."""
+
+AHEAD = timedelta(seconds=60)
+"""How far another's clock may run ahead of ours."""
+
+MAX_LIST_BYTES = 1024 * 1024
+"""The longest list we read; a node takes about one kilobyte."""
+
+MAX_SIGNATURES = 32
+"""The most signatures we look at."""
+
+
+class FederationListMalformed(Malformed):
+    """The bytes are not a federation list."""
+
+    title = "The federation list could not be read."
+
+
+class FederationListRefused(Invalid):
+    """A list that too few of the pinned anchors signed, of another federation, or dated ahead of our clock."""
+
+    title = "The federation list is not taken."
+
+
+class FederationListOlder(FederationListRefused):
+    """A list of a lower version than the one held."""
+
+    title = "The federation list is older than the one held here."
+
+
+class Standing(Enum):
+    """How the list stands at a moment."""
+
+    CURRENT = "current"
+    GRACE = "grace"
+    """Expired for less than 14 days: it serves, with a warning."""
+    EXPIRED = "expired"
+    """It makes nothing invalid, and nothing valid."""
+
+
+def sign(federation: FederationList, signers: Iterable[Signer]) -> bytes:
+    """The list with each anchor's signature, in JSON; raises `Misconfigured` when they are fewer than its threshold."""
+    payload = federation.model_dump_json(exclude_none=True).encode()
+    tokens = [seal({"typ": purpose.FEDERATION_LIST}, payload, signer).decode().split(".") for signer in signers]
+    if len(tokens) < federation.threshold:
+        raise Misconfigured(f"The list needs {federation.threshold} anchors to sign it. Bring the others' keys.")
+    signatures = [{"protected": protected, "signature": signature} for protected, _, signature in tokens]
+    return orjson.dumps({"payload": tokens[0][1], "signatures": signatures}, option=orjson.OPT_INDENT_2)
+
+
+def verify(
+    raw: bytes,
+    *,
+    anchors: Mapping[str, VerificationKey],
+    at_least_version: int,
+    now: datetime,
+    threshold: int | None = None,
+    federation: str | None = None,
+) -> FederationList:
+    """The list behind `raw`, when it is to be believed; raises a `FederationListMalformed` or a `FederationListRefused`.
+
+    `anchors` are the pinned keys by `kid`, `threshold` how many of them must have signed (by default 1; never less than the
+    list itself asks for), `federation` the name it must carry, `at_least_version` the version held (0: none yet).
+    """
+    believed = _believed(_parts(raw), anchors)
+    if not believed:
+        raise FederationListRefused("No anchor that is pinned here signed it. Check where it came from.")
+    listed = _list(next(iter(believed.values())))
+    if len(believed) < max(threshold or 1, listed.threshold):
+        raise FederationListRefused("Too few of the anchors that are pinned here signed it. Ask for the finished list.")
+    if federation is not None and listed.federation != federation:
+        raise FederationListRefused("It is the list of another federation. Fetch the list of this one.")
+    if listed.version < at_least_version:
+        raise FederationListOlder("A newer list was taken before. Fetch the newest one.")
+    if listed.issued > now + AHEAD:
+        raise FederationListRefused("It is dated ahead of this clock. Check the clock, or wait.")
+    return listed
+
+
+def standing(federation: FederationList, now: datetime) -> Standing:
+    """Whether the list is current, in its grace period, or expired at `now`."""
+    if now < federation.expires:
+        return Standing.CURRENT
+    return Standing.GRACE if now < federation.expires + GRACE else Standing.EXPIRED
+
+
+def anchor_keys(federation: FederationList) -> dict[str, VerificationKey]:
+    """The keys that may sign the next version, by `kid`: what a reader of this list pins from here on."""
+    listed = (*federation.anchors, *federation.successors)
+    return {anchor.kid: VerificationKey.from_jwk(anchor.jwk, Purpose.ANCHOR, anchor.kid) for anchor in listed}
+
+
+def _parts(raw: bytes) -> list[str]:
+    """Each signature joined with the payload to a compact token (RFC 7515, 7.2.1)."""
+    if len(raw) > MAX_LIST_BYTES:
+        raise FederationListMalformed("It is over a megabyte. Fetch the list itself and nothing else.")
+    try:
+        members: Any = strict_json.loads(raw)
+        payload, signatures = members["payload"], members["signatures"]
+        tokens = [f"{item['protected']}.{payload}.{item['signature']}" for item in signatures[:MAX_SIGNATURES]]
+    except (KeyError, TypeError, NotStrictJson):
+        raise FederationListMalformed("It has no payload and signatures (RFC 7515, 7.2.1). Fetch the signed list.") from None
+    return tokens
+
+
+def _believed(tokens: Iterable[str], anchors: Mapping[str, VerificationKey]) -> dict[str, bytes]:
+    """The payload by each pinned anchor that signed it; a signature that does not hold counts for nothing."""
+    believed: dict[str, bytes] = {}
+    for raw in tokens:
+        try:
+            token = gate.check(
+                raw, typ=purpose.FEDERATION_LIST, keys=lambda header: anchors.get(header["kid"]), max_bytes=MAX_LIST_BYTES
+            )
+        except TokenRefused:
+            continue
+        believed[token.kid] = token.payload
+    return believed
+
+
+def _list(payload: bytes) -> FederationList:
+    try:
+        strict_json.loads(payload)
+        return FederationList.model_validate_json(payload)
+    except NotStrictJson as error:
+        raise FederationListMalformed(error.detail) from None
+    except ValidationError as error:
+        places = ", ".join(sorted({str(fault["loc"][0]) if fault["loc"] else "the whole" for fault in error.errors()}))
+        raise FederationListMalformed(f"It is wrong in: {places}. Sign a corrected list.") from None

@@ -1,0 +1,157 @@
+"""What the steps look at: what was presented, what is known of its origin, by which policy, as of when.
+
+- `Knowledge` is a reader's whole knowledge of one origin, taken from its replica in one reading. Nothing in it is fetched.
+- A `Case` is a context with what follows from it at once: the folded state, the issuer's key, whether the signature holds.
+- Of a credential that is not shown to be authentic nothing is told: otherwise a bare ref would do to ask about a person. It
+  is authentic when its signature holds, or when its commitment is the registered one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import NamedTuple
+
+from shared.formats.port import ReadCredential
+from shared.jose import gate
+from shared.jose.keys import VerificationKey
+from shared.status.facts import Fact, KeyCutoff
+from shared.status.fold import NOTHING, State, fold
+from shared.trust.accreditation import InstitutionKey, TrustBook
+from shared.trust.federation import Standing
+from shared.trust.nodes import Node
+from shared.verification.policy import DEFAULT_POLICY, Policy
+from shared.verification.presented import Presented
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What is known here of one origin. `node` None: the federation list has no such node."""
+
+    node: Node | None
+    list_standing: Standing
+    trust: TrustBook | None
+    facts: tuple[Fact, ...]
+    """Those that name the credential."""
+    cutoffs: tuple[KeyCutoff, ...]
+    """Those of the key that signed it."""
+    parked: bool
+    """An event about it, or about its institution or key, is not understood here."""
+    contradictory: bool
+    """Two histories, both signed, were seen of this origin."""
+    epoch: int
+    seq: int
+    """Registrations applied without a gap."""
+    status_seq: int
+    trust_seq: int
+    age: float | None
+    """Seconds since the newest checkpoint that is proven by what was applied; None: never."""
+
+
+UNKNOWN_ORIGIN = Knowledge(None, Standing.CURRENT, None, (), (), False, False, 1, 0, 0, 0, None)
+"""What is known of a nation that nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One question. `me` and `federation` name the verifying node; `country` (alpha-2) is where the answer is to be used."""
+
+    presented: Presented
+    knowledge: Knowledge
+    now: datetime
+    me: str
+    federation: str
+    policy: Policy = DEFAULT_POLICY
+    as_of: datetime | None = None
+    """Answer for that moment, by what is known now; None: for `now`."""
+    known_at: datetime | None = None
+    """Count only the status facts that were known here by then."""
+    country: str | None = None
+
+
+class Signature(Enum):
+    """Whether the signature holds; UNTRIED where no key of the issuer's is known."""
+
+    HOLDS = auto()
+    FALSE = auto()
+    UNTRIED = auto()
+
+
+class Case(NamedTuple):
+    """A readable credential, with what follows from the context at once."""
+
+    presented: Presented
+    token: gate.Token
+    said: ReadCredential
+    knowledge: Knowledge
+    policy: Policy
+    moment: datetime
+    age: float | None
+    """As of `moment`: a checkpoint made after it leaves nothing open."""
+    country: str | None
+    known_nation: bool
+    state: State
+    key: InstitutionKey | None
+    signature: Signature
+    authentic: bool
+    """Whether this is shown to be the credential that its ref names."""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether what is known of the origin is young enough."""
+        return self.age is not None and self.age <= self.policy.max_age
+
+    @property
+    def registration(self) -> Fact | None:
+        """Its registration, where it is authentic."""
+        return self.state.registration if self.authentic else None
+
+
+def case_of(context: Context, token: gate.Token, said: ReadCredential) -> Case:
+    """The case behind a context whose credential could be read: folds the facts and tries the signature."""
+    knowledge = context.knowledge
+    known = knowledge.node is not None and knowledge.node.name == said.institution.node
+    known = known and context.federation == said.institution.federation
+    book = knowledge.trust if known else None
+    key = book.key(said.institution.slug, token.kid) if book else None
+    state = NOTHING
+    if known and (knowledge.facts or knowledge.cutoffs):
+        state = fold(knowledge.facts, knowledge.cutoffs, as_of=context.as_of, known_at=context.known_at)
+    signature = Signature.UNTRIED if key is None else try_signature(token, key.verification_key)
+    return Case(
+        context.presented,
+        token,
+        said,
+        knowledge,
+        context.policy,
+        context.as_of or context.now,
+        _age(context),
+        context.country,
+        known,
+        state,
+        key,
+        signature,
+        signature is Signature.HOLDS or (signature is Signature.UNTRIED and _is_registered(state, context.presented)),
+    )
+
+
+def try_signature(token: gate.Token, key: VerificationKey) -> Signature:
+    """Whether that key signed the token."""
+    try:
+        gate.verify(token, key)
+    except gate.SignatureInvalid:
+        return Signature.FALSE
+    return Signature.HOLDS
+
+
+def _is_registered(state: State, presented: Presented) -> bool:
+    event = state.registered
+    return event is not None and event.commitments.get(presented.format or "") == presented.commitment
+
+
+def _age(context: Context) -> float | None:
+    age = context.knowledge.age
+    if age is None or context.as_of is None:
+        return age
+    return max(0.0, age - (context.now - context.as_of).total_seconds())

@@ -1,0 +1,72 @@
+"""Steps 6 and 7: what its registry says of it.
+
+(6) not revoked or suspended, known as of when    (7) registered, with this commitment
+
+- A known revocation wins over everything that is not known: staleness, a contradictory log, an expired list.
+- Silence is not good news: without a recent proof that nothing was withheld, step 6 is unknown.
+- Neither step tells anything of a credential that is not shown to be authentic.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared.status.fold import Status
+from shared.verification.context import Case
+from shared.verification.verdict import StepResult, found, passed
+
+
+def status(case: Case) -> StepResult:
+    """Step 6."""
+    known = case.knowledge
+    evidence: dict[str, Any] = {"epoch": known.epoch, "status": known.status_seq, "age_seconds": case.age}
+    if not case.known_nation:
+        return found(6, "unknown-nation", {})
+    if not case.authentic:
+        return found(6, "not-authentic", evidence)
+    state = case.state
+    if state.status is Status.REVOKED:
+        evidence |= {
+            "since": state.since,
+            "reason": state.reason,
+            "entry": state.revocation,
+            "replaced_by": state.replaced_by,
+        }
+        return found(6, "superseded" if state.reason == "superseded" else "revoked", evidence)
+    if state.status is Status.SUSPENDED:
+        return found(6, "suspended", evidence | {"since": state.since, "reason": state.reason, "until": state.until})
+    reason = _not_known(case)
+    if reason is not None:
+        return found(6, reason, evidence)
+    return passed(6, "Neither revoked nor suspended, by recent knowledge.", evidence)
+
+
+def registered(case: Case) -> StepResult:
+    """Step 7."""
+    evidence: dict[str, Any] = {"epoch": case.knowledge.epoch, "registrations": case.knowledge.seq}
+    if not case.known_nation:
+        return found(7, "unknown-nation", {})
+    if not case.authentic:
+        return found(7, "not-authentic", evidence)
+    fact, event = case.state.registration, case.state.registered
+    if fact is None or event is None:
+        return found(7, "not-registered", evidence)
+    evidence |= {"entry": fact.hash, "sequence": fact.seq, "at": fact.at}
+    commitment = event.commitments.get(case.presented.format or "")
+    if commitment is None:
+        return found(7, "format-not-registered", evidence)
+    if commitment != case.presented.commitment:
+        return found(7, "commitment-mismatch", evidence)
+    said = case.said
+    named = (said.ref, said.institution.slug, case.token.kid, said.credential.credential_type)
+    if named != (event.ref, event.institution, event.kid, event.credential_type):
+        return found(7, "registration-differs", evidence)
+    return passed(7, "Registered, with this commitment.", evidence)
+
+
+def _not_known(case: Case) -> str | None:
+    if case.knowledge.contradictory:
+        return "contradictory-log"
+    if case.knowledge.parked:
+        return "parked"
+    return None if case.fresh else "stale"

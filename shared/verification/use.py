@@ -1,0 +1,50 @@
+"""Steps 8 to 10: what it is good for here.
+
+(8) presented by its holder    (9) its parts hold too    (10) what it means here: EQF level, national level, ECTS
+
+A level is placed only where the referencing of both countries is confirmed; equal numbers never mean equal levels.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from shared.credential.levels import eqf_of
+from shared.credential.parts import NotApplicable
+from shared.credential.vocabulary import _levels
+from shared.formats.port import ReadCredential
+from shared.verification.verdict import StepResult, found, passed
+
+HELD = found(8, "holder-not-proven", {})
+"""Step 8: a bare credential shows nothing of who presents it."""
+
+PARTS = found(9, "no-parts", {})
+"""Step 9: a credential of this format has no parts."""
+
+
+def meaning(said: ReadCredential, country: str | None) -> StepResult:
+    """Step 10, for use in `country` (alpha-2; None: without national level)."""
+    award = said.credential
+    eqf = eqf_of(award.level, award.awarding_body.country)
+    national = _national_levels(country, eqf) if eqf and country else ()
+    evidence = {
+        "eqf": eqf,
+        "country": country,
+        "national_levels": national,
+        "ects": award.workload.ects,
+        "hours": award.workload.hours,
+    }
+    if isinstance(award.level, NotApplicable):
+        return passed(10, "Its issuer says that no level applies.", evidence)
+    if eqf is None:
+        return found(10, "level-unknown", evidence)
+    if country and not national:
+        return found(10, "level-unknown", evidence, f"It is EQF {eqf}; which national level that is here is not confirmed.")
+    return passed(10, f"EQF {eqf}{', here ' if national else ''}{' or '.join(national)}.", evidence)
+
+
+@lru_cache(maxsize=512)
+def _national_levels(country: str, eqf: int) -> tuple[str, ...]:
+    """A country's own levels that are confirmed to be that EQF level, by framework and code."""
+    listed = (level for level in _levels()[0].values() if country in {level.country, level.jurisdiction})
+    return tuple(f"{level.framework} {level.code}" for level in listed if level.eqf == eqf)
