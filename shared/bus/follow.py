@@ -1,0 +1,201 @@
+"""Following a neighbour's log over HTTP: how nodes without a broker federate, and how holes are filled behind one.
+
+- `GET <node>/registry/log/{stream}?after=N` long-polls for pages of entries; they are appended to the local bus as the bytes
+  that came, under their origin's topic, and treated like a stranger's from there on.
+- It asks on from where the inbox stands. When the inbox does not come along (a hole, a torn entry), it starts again from
+  the inbox's position, and asks the other members that hold the same log.
+- Own topics are never followed: what claims to be ours and comes from outside is dropped and alarmed.
+- A budget of entries and bytes an origin bounds what a neighbour can make us store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from shared.bus.inbox import Inbox
+from shared.bus.membership import Membership
+from shared.bus.port import Bus, Message
+from shared.clock import Clock
+from shared.errors import TestamurError
+from shared.events.base import PUBLIC
+from shared.events.entry import MAX_ENTRY_BYTES, message_headers, parse
+from shared.ids import topic_name
+from shared.jose import strict_json
+from shared.telemetry import get_logger
+from shared.trust.nodes import Node
+
+PAGE = 500
+LONG_POLL = 25.0
+"""Seconds that a neighbour may keep us waiting for news."""
+
+MAX_PAGE_BYTES = 8 * 1024 * 1024
+SETTLE = 2.0
+"""Seconds within which the inbox should have taken in what was fetched."""
+
+BACKOFF = (0.2, 1.0, 5.0, 15.0, 60.0)
+BUDGET_BYTES = 32 * 1024 * 1024
+"""Bytes a second that one stream of one origin may bring, averaged over a page."""
+
+_log = get_logger("follow")
+
+
+class Answer(Protocol):
+    """What fetching returns."""
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        ...
+
+    @property
+    def body(self) -> bytes:
+        """The whole body."""
+        ...
+
+
+class Fetch(Protocol):
+    """The one way out (`shared.web.fetch.Fetcher`)."""
+
+    async def get(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - a deadline over the whole exchange
+        max_bytes: int | None = None,
+    ) -> Answer:
+        """Fetch a URL within a deadline and a size."""
+        ...
+
+
+class Follower:
+    """Follows every neighbour's public streams."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        inbox: Inbox,
+        membership: Membership,
+        fetch: Fetch,
+        token: Callable[[str], str],
+        clock: Clock,
+    ) -> None:
+        """`token(node)` mints a node token for that node."""
+        self._bus = bus
+        self._inbox = inbox
+        self._membership = membership
+        self._fetch = fetch
+        self._token = token
+        self._clock = clock
+        self.heard_of: dict[str, str] = {}
+
+    async def run(self) -> None:
+        """Follow whoever the federation list names, until cancelled."""
+        tasks: dict[tuple[str, str], asyncio.Task[None]] = {}
+        try:
+            while True:
+                self._membership.reload()
+                wanted = {(node.name, stream) for node in self._membership.neighbours() for stream in PUBLIC}
+                for key in tasks.keys() - wanted:
+                    tasks.pop(key).cancel()
+                for key in wanted - tasks.keys():
+                    tasks[key] = asyncio.create_task(self._follow(*key), name=f"follow {key}")
+                await asyncio.sleep(1.0)
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+    async def _follow(self, origin: str, stream: str) -> None:
+        cursor, moved, failures = 0, self._clock.monotonic(), 0
+        stood = -1
+        while True:
+            standing = self._inbox.origin(origin).seq(stream) if stream != "checkpoints" else cursor
+            if standing != stood:
+                stood, moved = standing, self._clock.monotonic()
+            stuck = cursor > standing and self._clock.monotonic() - moved > SETTLE
+            cursor = standing if stuck else max(cursor, standing)
+            try:
+                cursor, failures = await self._page(origin, stream, cursor, patient=not stuck, attempt=failures), 0
+                if stuck:
+                    moved = self._clock.monotonic()
+            except TestamurError as error:
+                self.heard_of[origin] = error.detail
+                await asyncio.sleep(BACKOFF[min(failures, len(BACKOFF) - 1)])
+                failures += 1
+
+    async def _page(self, origin: str, stream: str, after: int, *, patient: bool, attempt: int) -> int:
+        """Fetch one page and append it; returns the sequence to ask on from."""
+        holder = self._holder(origin, attempt)
+        epoch = self._epoch(origin, stream)
+        # a short poll while the inbox has yet to come along, so that a hole is seen without waiting for news
+        settled = stream == "checkpoints" or after <= self._inbox.origin(origin).seq(stream)
+        wait = (LONG_POLL if settled else SETTLE) if patient else 0.0
+        url = (
+            f"{holder.url.rstrip('/')}/registry/log/{stream}"
+            f"?origin={origin}&epoch={epoch}&after={after}&limit={PAGE}&wait={wait:g}"
+        )
+        headers = {"Authorization": f"Bearer {self._token(holder.name)}", "Accept": "application/json"}
+        answer = await self._fetch.get(url, headers, timeout=wait + 10.0, max_bytes=MAX_PAGE_BYTES)
+        if answer.status == 304:
+            return after
+        if answer.status != 200:
+            raise LogNotServed(f"{holder.name} answered {answer.status} for {stream}. Its operator may need to look.")
+        self.heard_of.pop(origin, None)
+        entries = _entries(answer.body)
+        if not entries:
+            await asyncio.sleep(0.0 if wait else 0.5)
+            return after
+        reached = await self._append(origin, stream, entries)
+        await asyncio.sleep(len(answer.body) / BUDGET_BYTES)
+        if reached <= after:
+            raise LogNotServed(f"{holder.name} sent nothing that goes on from {after} on {stream}.")
+        return reached
+
+    async def _append(self, origin: str, stream: str, entries: list[str]) -> int:
+        topic, reached = topic_name(origin, stream), 0
+        messages = []
+        for raw in entries:
+            message, seq = _message(raw, topic)
+            messages.append(message)
+            reached = max(reached, seq)
+        await self._bus.append(topic, messages)
+        return reached
+
+    def _holder(self, origin: str, attempt: int) -> Node:
+        """Whom to ask: the origin; after a failure, each other member in turn, since every one holds every log."""
+        others = [node for node in self._membership.neighbours() if node.name != origin and node.status == "active"]
+        node = self._membership.node(origin)
+        candidates = [*([node] if node else []), *others]
+        return candidates[attempt % len(candidates)]
+
+    def _epoch(self, origin: str, stream: str) -> int:
+        position = self._inbox.origin(origin).positions.get(stream)
+        return position.epoch if position else 1
+
+
+class LogNotServed(TestamurError):
+    """503: a neighbour did not serve its log."""
+
+    status = 503
+    title = "A neighbour does not serve its log."
+
+
+def _entries(body: bytes) -> list[str]:
+    page: Any = strict_json.loads(body)
+    entries = page.get("entries") if isinstance(page, dict) else None
+    if not isinstance(entries, list) or len(entries) > PAGE or not all(isinstance(one, str) for one in entries):
+        raise LogNotServed("The page is not what a log serves: a list of compact entries.")
+    return entries
+
+
+def _message(raw: str, topic: str) -> tuple[Message, int]:
+    """An entry as a bus message; bytes that are no entry are passed on as they are, for the inbox to refuse and keep."""
+    try:
+        entry = parse(raw)
+    except TestamurError:
+        return Message("", raw.encode("utf-8", "surrogatepass")[:MAX_ENTRY_BYTES], ()), 0
+    place = entry.envelope
+    return Message(place.sub, entry.token.payload, message_headers(entry)), place.seq if place.top == topic else 0

@@ -1,0 +1,110 @@
+"""How fresh our knowledge of a node is: from its checkpoints, never from the time something last arrived.
+
+- Age = now - time of the newest checkpoint whose trust, status and registrations heads lie within our contiguous prefix,
+  with the hashes that we hold. A mirror that drops one revocation and passes the heartbeats on makes nobody fresh.
+- Within an epoch neither times nor heads go back; a checkpoint that contradicts another, or our chain, is a contradiction.
+- A checkpoint ahead of our prefix stays *open* until the entries arrive; at most `OPEN` of them are kept, the newest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from shared.bus.log import POSITIONS, hash_at, position_of
+from shared.clock import rfc3339
+from shared.events.base import PUBLIC, STREAMS
+from shared.events.checkpoints import FRESHNESS_STREAMS, Checkpoint
+from shared.events.entry import Entry
+from shared.ids import topic_name
+from shared.store.port import Collection, Document, Transaction
+
+FRESHNESS = Collection("freshness")
+"""Per origin: `{newest, proven, open}`, each checkpoint as `{time, epoch, heads}`."""
+
+OPEN = 64
+
+
+class Contradiction(NamedTuple):
+    """Two signed statements of one node that cannot both be true."""
+
+    topic: str
+    detail: str
+
+
+async def note(tx: Transaction, entry: Entry, checkpoint: Checkpoint) -> Contradiction | None:
+    """Take in one checkpoint; a repeat or a late one changes nothing."""
+    origin = entry.envelope.org
+    held = await tx.get(FRESHNESS, origin)
+    body = held.body if held else {"newest": None, "proven": None, "open": []}
+    said: dict[str, Any] = {
+        "time": rfc3339(checkpoint.time),
+        "epoch": entry.envelope.epo,
+        "heads": {name: [head.seq, head.hash] for name, head in checkpoint.heads.items()},
+    }
+    newest = body["newest"]
+    if newest and datetime.fromisoformat(said["time"]) <= datetime.fromisoformat(newest["time"]):
+        return None
+    if newest and newest["epoch"] == said["epoch"]:
+        back = _went_back(newest["heads"], said["heads"])
+        if back:
+            return Contradiction(topic_name(origin, back), "A later checkpoint names an earlier head than one before it.")
+    opened = [*body["open"], said][-OPEN:]
+    await tx.put(FRESHNESS, origin, {**body, "newest": said, "open": opened}, expect=held.version if held else 0)
+    return None
+
+
+async def prove(tx: Transaction, origin: str) -> Contradiction | None:
+    """Let the newest open checkpoint that our contiguous prefix covers become the proven one."""
+    held = await tx.get(FRESHNESS, origin)
+    if held is None or not held.body["open"]:
+        return None
+    opened = held.body["open"]
+    for index in range(len(opened) - 1, -1, -1):
+        covered = await _covers(tx, origin, opened[index])
+        if isinstance(covered, Contradiction):
+            return covered
+        if covered:
+            body = {**held.body, "proven": opened[index], "open": opened[index + 1 :]}
+            await tx.put(FRESHNESS, origin, body, expect=held.version)
+            return None
+    return None
+
+
+def proven_time(row: Document | None) -> datetime | None:
+    """The time of the newest proven checkpoint, None when there is none yet."""
+    proven = row.body["proven"] if row else None
+    return datetime.fromisoformat(proven["time"]) if proven else None
+
+
+def announced(row: Document | None, origin: str) -> dict[str, tuple[int, int]]:
+    """Per topic, how far (epoch, sequence) the newest signed checkpoint says that its chain reaches."""
+    newest = row.body["newest"] if row else None
+    if not newest:
+        return {}
+    return {topic_name(origin, name): (newest["epoch"], seq) for name, (seq, _) in newest["heads"].items()}
+
+
+def _went_back(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    for name, (seq, digest) in before.items():
+        later = now.get(name, [0, ""])
+        if later[0] < seq or (later[0] == seq and later[1] != digest):
+            return name
+    return None
+
+
+async def _covers(tx: Transaction, origin: str, checkpoint: Mapping[str, Any]) -> bool | Contradiction:
+    """Whether our prefix covers every stream that freshness depends on, and the other chains we hold agree."""
+    for name in PUBLIC:
+        if not STREAMS[name].chained or name not in FRESHNESS_STREAMS:
+            continue
+        seq, digest = checkpoint["heads"].get(name, [0, ""])
+        topic = topic_name(origin, name)
+        position = position_of(await tx.get(POSITIONS, topic))
+        if (position.epoch, position.seq) < (checkpoint["epoch"], seq):
+            return False
+        held = position.hash if position.seq == seq else await hash_at(tx, topic, checkpoint["epoch"], seq)
+        if seq and held is not None and held != digest:
+            return Contradiction(topic, "A checkpoint names another entry than the one held at that sequence.")
+    return True

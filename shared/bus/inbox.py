@@ -1,0 +1,237 @@
+"""The inbox: records in, effects out, each exactly once (protocol section 3, T4).
+
+One batch = one transaction { facts + effects + positions }; only then may the consumer commit its offsets. What is lost if
+the process dies here: nothing. Before the transaction the bus hands the batch out again; after it the positions know it.
+
+- A refused record is kept with its reason and stops nobody behind it.
+- An effect that fails by a fault of ours parks its entry, alone; its subject is indeterminate until it is mended.
+- Below the newest signed checkpoint an unbroken run is vouched for by the signature of its last entry; the tail is verified
+  one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+
+from shared.bus import dead
+from shared.bus.admission import Candidate, Refused, Sound, anchored_by_last, conclude, examine, understand
+from shared.bus.freshness import FRESHNESS, announced, proven_time
+from shared.bus.keyring import SERVICE_KEYS, Keyring
+from shared.bus.log import LOG, POSITIONS, position_of
+from shared.bus.membership import Membership
+from shared.bus.ordering import CONTRADICTIONS, PENDING, Handler, Heard, Ordering
+from shared.bus.outbox import Outbox, Unit
+from shared.bus.port import Record
+from shared.clock import rfc3339
+from shared.errors import Unavailable
+from shared.events.base import STREAMS, Event
+from shared.events.chain import Position
+from shared.events.entry import parse
+from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
+from shared.ids import parse_topic, topic_name
+from shared.store.port import Transaction
+from shared.telemetry import get_logger
+
+__all__ = ["COLLECTIONS", "Handler", "Heard", "Inbox", "OriginView"]
+
+COLLECTIONS = (LOG, POSITIONS, PENDING, CONTRADICTIONS, FRESHNESS, SERVICE_KEYS, *dead.COLLECTIONS)
+
+INLINE = 8
+"""Up to so many signatures are checked on the event loop; more go to a thread in one hop."""
+
+_KEY_CHANGES = frozenset({ServiceKeyAdded.kind.encode(), ServiceKeyRetired.kind.encode()})
+
+_log = get_logger("inbox")
+
+
+@dataclass(frozen=True, slots=True)
+class OriginView:
+    """What this store knows of one node: how far each stream is applied, and how fresh that is."""
+
+    positions: Mapping[str, Position] = field(default_factory=dict)
+    checkpoint_time: datetime | None = None
+    contradictory: bool = False
+    announced: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def seq(self, stream: str) -> int:
+        """The last sequence applied without a gap, 0 when none is."""
+        return self.positions.get(stream, Position()).seq
+
+
+class Inbox:
+    """One service's inbox."""
+
+    def __init__(
+        self, outbox: Outbox, membership: Membership, keyring: Keyring, handlers: Mapping[type[Event], Handler]
+    ) -> None:
+        self._outbox = outbox
+        self._store = outbox.store
+        self._membership = membership
+        self._keyring = keyring
+        self._handlers = handlers
+        self._views: dict[str, OriginView] = {}
+        self.repeats = 0
+        self.refused: dict[str, int] = {}
+
+    async def load(self) -> None:
+        """Read what is known from the store, and try again what was parked for want of understanding."""
+        await self._keyring.load()
+        for node in self._membership.list.nodes:
+            await self._refresh(node.name)
+        await self._revive()
+
+    def origin(self, name: str) -> OriginView:
+        """What is known of a node; an empty view of one that never spoke."""
+        return self._views.get(name) or OriginView()
+
+    async def is_parked(self, origin: str, *subjects: str) -> bool:
+        """Whether anything not understood bears on one of these subjects, or on everything that node says."""
+        return await dead.parked_on(self._store, origin, (*subjects, "*"))
+
+    async def receive(self, records: Sequence[Record]) -> None:
+        """Take in a batch; when this returns, all of it is durable and its offsets may be committed."""
+        run: list[Record] = []
+        for record in records:
+            run.append(record)
+            if dict(record.headers).get("ce_type") in _KEY_CHANGES:  # keys change here: judge what follows with them
+                await self._receive(run)
+                run = []
+        if run:
+            await self._receive(run)
+
+    async def _receive(self, records: Sequence[Record]) -> None:
+        judged = await self._judge(records)
+        try:
+            changed = await self._transact(judged)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 - a fault of ours must stop one entry, never the stream
+            _log.exception("a batch failed; its entries are taken one by one")
+            changed = [kid for one in judged for kid in await self._one(one)]
+        for origin in {one.entry.envelope.org for one in judged if isinstance(one, Sound)}:
+            await self._refresh(origin)
+        if changed:
+            await self._keyring.load()
+            for kid in changed:
+                await self._reconsider(kid)
+
+    async def _one(self, judged: Sound | Refused) -> list[str]:
+        try:
+            return await self._transact([judged])
+        except Unavailable:
+            raise
+        except Exception:
+            if isinstance(judged, Refused):
+                raise
+            _log.exception("an effect failed; its entry is parked", sequence=judged.entry.envelope.seq)
+            return await self._transact([judged._replace(event=None)])
+
+    async def _judge(self, records: Sequence[Record]) -> list[Sound | Refused]:
+        now = self._outbox.clock.now()
+        examined = [examine(record, self._membership, self._keyring, now) for record in records]
+        if len(examined) <= INLINE:
+            return self._conclude(examined)
+        return await asyncio.to_thread(self._conclude, examined)
+
+    def _conclude(self, examined: Sequence[Candidate | Refused]) -> list[Sound | Refused]:
+        judged: list[Sound | Refused] = []
+        for _, group in groupby(examined, key=_chain):
+            run = list(group)
+            candidates = [one for one in run if isinstance(one, Candidate)]
+            if len(candidates) < len(run) or not self._anchored(candidates):
+                judged += [one if isinstance(one, Refused) else conclude(one) for one in run]
+                continue
+            last = conclude(candidates[-1])
+            proven = isinstance(last, Sound)
+            judged += [conclude(one, anchored=proven) for one in candidates[:-1]]
+            judged.append(last)
+        return judged
+
+    def _anchored(self, candidates: Sequence[Candidate]) -> bool:
+        origin = candidates[0].entry.envelope.org
+        return anchored_by_last(candidates, self.origin(origin).announced)
+
+    async def _transact(self, judged: Sequence[Sound | Refused]) -> list[str]:
+        async def work(unit: Unit) -> Ordering:
+            ordering = Ordering(unit, self._handlers)
+            for one in judged:
+                if isinstance(one, Refused):
+                    await dead.bury(unit.tx, one, rfc3339(unit.now))
+                else:
+                    await ordering.take(one.entry, one.event)
+            await ordering.finish()
+            return ordering
+
+        done = await self._outbox.transact(work, actor="bus")
+        self.repeats += done.repeats
+        for one in judged:
+            if isinstance(one, Refused):
+                self.refused[one.reason] = self.refused.get(one.reason, 0) + 1
+                _log.warning("record refused", reason=one.reason, topic=one.record.topic, offset=one.record.offset)
+        return done.keys_changed
+
+    async def _refresh(self, origin: str) -> None:
+        positions = {}
+        for stream in STREAMS:
+            held = await self._store.get(POSITIONS, topic_name(origin, stream))
+            if held is not None:
+                positions[stream] = position_of(held)
+        freshness = await self._store.get(FRESHNESS, origin)
+        torn = await self._store.get(CONTRADICTIONS, origin) is not None
+        if torn and not self.origin(origin).contradictory:
+            _log.error("contradictory log: tell the node's administrators", origin=origin)
+        self._views[origin] = OriginView(positions, proven_time(freshness), torn, announced(freshness, origin))
+
+    async def _reconsider(self, kid: str) -> None:
+        """Try again what was quarantined because this key was not known yet."""
+        rows = await self._store.scan(dead.DEAD, where={"kid": kid}, limit=dead.CAP)
+        await self.replay([row.key for row in rows if row.body["reason"] == "unknown-key"])
+
+    async def replay(self, ids: Sequence[str]) -> int:
+        """Take dead letters in again; what is still refused is kept anew. Returns how many were tried."""
+        found = [row for row in [await self._store.get(dead.DEAD, key) for key in ids] if row is not None]
+        if not found:
+            return 0
+        await self._receive([dead.exhume(row) for row in found])
+
+        async def take_out(tx: Transaction) -> None:
+            for row in found:
+                await tx.delete(dead.DEAD, row.key)
+
+        await self._store.transact(take_out)
+        return len(found)
+
+    async def _revive(self) -> None:
+        after = ""
+        while rows := await self._store.scan(dead.PARKED, after=after):
+            for row in rows:
+                await self._understand_now(row.key, row.body["jws"])
+            after = rows[-1].key
+
+    async def _understand_now(self, key: str, jws: str) -> None:
+        entry = parse(jws)
+        event = understand(entry)
+        handler = self._handlers.get(type(event)) if event else None
+        if event is None:
+            return
+
+        async def work(unit: Unit) -> None:
+            if handler is not None:
+                await handler(unit, Heard(entry, event, False, unit.now))
+            await unit.tx.delete(dead.PARKED, key)
+
+        try:
+            await self._outbox.transact(work, actor="bus")
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 - a fault of ours must stop one entry, never the stream
+            _log.exception("a parked entry fails still", key=key)
+
+
+def _chain(one: Candidate | Refused) -> str:
+    topic = parse_topic(one.record.topic)
+    return one.record.topic if topic and isinstance(one, Candidate) else ""

@@ -1,0 +1,86 @@
+"""The outbox: what a transaction says goes into the same transaction as what it does (protocol section 3, T1).
+
+What is lost if the process dies here: before the commit, everything, and the caller got no answer; after it, nothing.
+The sequencer finds the rows at the next start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from shared.clock import Clock, rfc3339
+from shared.events.base import Event
+from shared.ids import new_event_id
+from shared.store.port import Collection, Index, Store, Transaction
+from shared.telemetry import current_traceparent
+
+T = TypeVar("T")
+
+OUTBOX = Collection("outbox")
+"""Events that are said and not yet sequenced, by event id: ids rise, so key order is the order in which they were said."""
+
+AUDIT = Collection("audit", (Index(("subject",)),))
+"""Who asked for what, and when; written with the change itself."""
+
+COLLECTIONS = (OUTBOX, AUDIT)
+
+
+@dataclass(slots=True)
+class Unit:
+    """One unit of work: an open transaction, the instant it counts as, who asked, and what it says to the world."""
+
+    tx: Transaction
+    now: datetime
+    actor: str
+    traceparent: str = ""
+    emitted: int = field(default=0)
+
+    async def emit(self, event: Event) -> str:
+        """Say an event; it is published if and only if the transaction commits. Returns the event's id."""
+        key = new_event_id()
+        row = {
+            "kind": event.kind,
+            "stream": event.stream.name,
+            "sub": event.subject(),
+            "value": event.value().decode(),
+            "at": rfc3339(self.now),
+            "traceparent": self.traceparent,
+        }
+        await self.tx.insert(OUTBOX, key, row)
+        self.emitted += 1
+        return key
+
+    async def audit(self, action: str, subject: str, **details: Any) -> None:
+        """Record who did what to which subject; details hold no personal data."""
+        row = {"action": action, "subject": subject, "actor": self.actor, "at": rfc3339(self.now), **details}
+        await self.tx.insert(AUDIT, new_event_id(), row)
+
+
+class Outbox:
+    """Opens units of work on one store, and wakes the sequencer once something said is durable."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+        self.filled = asyncio.Event()
+
+    async def transact(self, work: Callable[[Unit], Awaitable[T]], actor: str) -> T:
+        """Run `work` as one unit; its changes, its events and its audit rows become durable together or not at all."""
+        now, trace = self.clock.now(), current_traceparent()
+        said = 0
+
+        async def body(tx: Transaction) -> T:
+            nonlocal said
+            unit = Unit(tx, now, actor, trace)
+            result = await work(unit)
+            said = unit.emitted
+            return result
+
+        result = await self.store.transact(body)
+        if said:
+            self.filled.set()
+        return result

@@ -1,0 +1,145 @@
+"""A node's folder: its keys, its root's certificates, and the federation list it goes by.
+
+    home/passphrase            opens the keys, unless TESTAMUR_KEY_PASSPHRASE does (mode 0600)
+    home/keys/*.jwe            root, anchor, the service keys, access-token, institution-*
+    home/certificates/*.jwt    what the root says of each service key (public)
+    home/federation.json       the list as its anchors signed it (public)
+    home/anchors.json          whom this node lets sign the list: pinned by hand, never learnt from a list
+
+- An empty folder becomes a federation of one node under an anchor of its own; joining another is putting two files in place.
+- After set-up the root and the anchor are needed only to certify and to sign lists: move their files to where no network is.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+
+import orjson
+
+from shared.errors import Misconfigured
+from shared.jose.keyfile import KeyFile
+from shared.jose.keys import VerificationKey
+from shared.jose.purpose import Purpose
+from shared.jose.signers import LocalSigner
+from shared.settings import NodeSettings
+from shared.trust import federation
+from shared.trust.certificates import certify
+from shared.trust.nodes import Anchor, FederationList, Node
+
+CERTIFIED: Mapping[str, tuple[Purpose, str, tuple[str, ...]]] = {
+    "registry": (Purpose.EVENT, "registry", ("trust", "status", "registrations")),
+    "issuer": (Purpose.EVENT, "issuer", ("issuance",)),
+    "checkpoint": (Purpose.CHECKPOINT, "registry", ("checkpoints",)),
+    "status-list": (Purpose.STATUS_LIST, "registry", ()),
+    "node-token": (Purpose.NODE_TOKEN, "registry", ()),
+}
+"""Service keys that the root certifies: purpose, service, and the streams they sign."""
+
+LIST_LIFETIME = timedelta(days=365)
+"""How long a list that a node signs for itself is good."""
+
+
+class Home:
+    """One node's folder."""
+
+    def __init__(self, settings: NodeSettings) -> None:
+        self.settings = settings
+        self.folder = Path(settings.home)
+
+    @cached_property
+    def keys(self) -> KeyFile:
+        """The encrypted key folder, made when it is not there."""
+        return KeyFile.open(self.folder / "keys", self._passphrase())
+
+    def signer(self, name: str) -> LocalSigner:
+        """A key of this node by its name; raises `Misconfigured` with what to do where it is missing."""
+        return self.keys.load(name)
+
+    def set_up(self, now: datetime) -> None:
+        """Make what is missing: keys, certificates, and a federation of one; what is there stays as it is."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.keys.load_or_create("access-token", Purpose.ACCESS_TOKEN)
+        for name in CERTIFIED:
+            self._certify(name, now)
+        if not self.federation_file.exists():
+            self._found(now)
+
+    def certificates(self) -> dict[str, str]:
+        """What the root says of each service key, by the key's name; the registry's own event key comes first."""
+        found = {name: self._certificate_file(name) for name in CERTIFIED}
+        return {name: path.read_text().strip() for name, path in found.items() if path.exists()}
+
+    def node(self) -> Node:
+        """This node as a federation list would name it; its jurisdiction is the country in its name."""
+        root = self.keys.load_or_create("root", Purpose.ROOT)
+        country = self.settings.node[:2].upper()
+        url = self.settings.public_url
+        return Node(name=self.settings.node, jurisdictions=(country,), roots=(root.public_jwk,), url=url)
+
+    def join(self, signed_list: bytes, anchors: Mapping[str, VerificationKey]) -> None:
+        """Go by another list from now on, under these anchors."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        pinned = [{"kid": kid, "jwk": key.jwk()} for kid, key in anchors.items()]
+        (self.folder / "anchors.json").write_bytes(orjson.dumps(pinned, option=orjson.OPT_INDENT_2))
+        self.federation_file.write_bytes(signed_list)
+
+    @property
+    def federation_file(self) -> Path:
+        """Where the signed list lies."""
+        return self.folder / "federation.json"
+
+    def anchors(self) -> dict[str, VerificationKey]:
+        """The anchors that this node pins, by key id."""
+        path = self.folder / "anchors.json"
+        try:
+            pinned = [Anchor.model_validate(anchor) for anchor in orjson.loads(path.read_bytes())]
+        except (OSError, ValueError) as error:
+            raise Misconfigured(f"{path} cannot be read: put the federation's anchors.json there.") from error
+        return {anchor.kid: VerificationKey.from_jwk(anchor.jwk, Purpose.ANCHOR, anchor.kid) for anchor in pinned}
+
+    def _found(self, now: datetime) -> None:
+        anchor = self.keys.load_or_create("anchor", Purpose.ANCHOR)
+        one = FederationList(
+            federation=self.settings.federation,
+            version=1,
+            issued=now,
+            expires=now + LIST_LIFETIME,
+            anchors=(Anchor(kid=anchor.kid, jwk=anchor.public_jwk),),
+            nodes=(self.node(),),
+        )
+        self.join(federation.sign(one, [anchor]), {anchor.kid: anchor.verification_key()})
+
+    def _certify(self, name: str, now: datetime) -> None:
+        purpose, service, streams = CERTIFIED[name]
+        path = self._certificate_file(name)
+        key = self.keys.load_or_create(name, purpose)
+        if path.exists():
+            return
+        path.parent.mkdir(exist_ok=True)
+        statement = certify(
+            self.keys.load_or_create("root", Purpose.ROOT),
+            federation=self.settings.federation,
+            node=self.settings.node,
+            service=service,
+            key=key.verification_key(),
+            issued=now,
+            streams=streams,
+        )
+        path.write_text(statement + "\n")
+
+    def _certificate_file(self, name: str) -> Path:
+        return self.folder / "certificates" / f"{name}.jwt"
+
+    def _passphrase(self) -> str:
+        if self.settings.key_passphrase is not None:
+            return self.settings.key_passphrase.get_secret_value()
+        path = self.folder / "passphrase"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch(mode=0o600)
+            path.write_text(secrets.token_urlsafe(32) + "\n")
+        return path.read_text().strip()
