@@ -1,0 +1,77 @@
+"""Who may do what at the HTTP door: a bearer token (RFC 6750), a scope for each verb, a bucket for each caller.
+
+A route asks with its signature, `caller: Annotated[Caller, requires("credentials:revoke")]`, and the same line documents
+the security scheme and the scope in the API documents.
+- No token, or one that does not hold: 401 with a challenge (RFC 6750, 3), counted against the network address.
+- A good token without the scope: 403 `insufficient_scope`, which names the scope that is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Depends, Request, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
+
+from shared.errors import Forbidden, Unauthenticated
+from shared.web.authorities import Authorities, Caller, mint_access_token
+from shared.web.ratelimit import Limiters, address_of
+from shared.web.scopes import ROLES, SCOPES
+
+__all__ = ["ROLES", "SCOPES", "Authorities", "Caller", "ScopeMissing", "mint_access_token", "requires"]
+
+
+class ScopeMissing(Forbidden):
+    """403: the token holds, and does not allow this."""
+
+    title = "This token does not allow that."
+
+    def headers(self) -> Mapping[str, str]:
+        """The challenge that names the scope (RFC 6750, 3.1)."""
+        return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self.members["scope"]}"'}
+
+
+class _Bearer(SecurityBase):
+    """The security scheme; as a dependency it gives the `Caller`."""
+
+    scheme_name = "bearer"
+    model = HTTPBearer(bearerFormat="at+jwt", description="An OAuth 2 access token (RFC 9068) for this node.")
+
+    async def __call__(self, request: Request) -> Caller:
+        authorities: Authorities | None = request.app.state.authorities
+        limiters: Limiters = request.app.state.limiters
+        try:
+            if authorities is None:
+                raise Unauthenticated("This service takes no tokens yet. Try again when it is ready.")
+            caller = await authorities.caller(_bearer_token(request))
+        except Unauthenticated:
+            limiters.anonymous.take(address_of(request))
+            raise
+        limiters.callers.take(caller.actor)
+        return caller
+
+
+_BEARER = _Bearer()
+
+
+def requires(scope: str) -> Any:
+    """A dependency that gives the `Caller` if the token allows `scope`; a name that is not in `SCOPES` is a ValueError."""
+    if scope not in SCOPES:
+        raise ValueError(f"there is no scope {scope}")
+
+    # as a default: in an annotation the framework could not see this function's own variable
+    async def allowed(caller: Caller = Security(_BEARER, scopes=[scope])) -> Caller:  # noqa: B008
+        if scope not in caller.scopes:
+            raise ScopeMissing("Get a token that has the scope named here.", scope=scope)
+        return caller
+
+    return Depends(allowed)
+
+
+def _bearer_token(request: Request) -> str:
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token.strip():
+        raise Unauthenticated("Send an access token: Authorization: Bearer (the token).")
+    return token.strip()

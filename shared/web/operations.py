@@ -1,0 +1,140 @@
+"""For operators, the same on every service: what could not be applied, and what is known of the other nodes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Request, Response
+
+from shared.bus.dead import DEAD, exhume, stamp
+from shared.bus.engine import Engine
+from shared.clock import Instant
+from shared.errors import NotFound
+from shared.store.port import Document
+from shared.web.auth import Caller, requires
+from shared.web.command import View
+from shared.web.paging import Page, Paged, page
+from shared.web.strict import router
+
+routes = router("operations")
+
+LetterId = Annotated[str, Path(pattern="^[0-9a-f-]{36}$", description="The dead letter's id.")]
+
+
+class DeadLetter(View):
+    """A record that was not let in, and why."""
+
+    id: str
+    topic: str
+    offset: int
+    family: str
+    """`invalid`: it is no entry; `untrusted`: its signer may not speak here."""
+    reason: str
+    detail: str
+    origin: str
+    kid: str | None
+    at: Instant
+    record: dict[str, Any] | None = None
+    """The record's header names and sizes; its bytes stay in the store."""
+
+
+class Replayed(View):
+    """What came of taking a dead letter in again."""
+
+    tried: int
+    refused_again: int
+
+
+class StreamKnown(View):
+    """How far one stream of a node is applied here, without a gap."""
+
+    stream: str
+    epoch: int
+    seq: int
+
+
+class NodeKnown(View):
+    """What this service knows of one node."""
+
+    node: str
+    url: str
+    status: str
+    streams: tuple[StreamKnown, ...]
+    checkpoint: Instant | None
+    """The time of the newest checkpoint that our prefix proves."""
+    age_seconds: float | None
+    """Null: never heard of."""
+    contradictory: bool
+    trouble: str | None = None
+    """Why its log cannot be followed right now."""
+
+
+def engine_of(request: Request) -> Engine:
+    """The service's engine, which its lifespan opened."""
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+Running = Annotated[Engine, Depends(engine_of)]
+Operator = Annotated[Caller, requires("operate")]
+
+
+@routes.get("/dead-letters", summary="What was not let in")
+async def dead_letters(
+    _: Operator, engine: Running, paging: Paged, request: Request, response: Response
+) -> Page[DeadLetter]:
+    """Records that were refused, oldest first, each with its reason."""
+    rows = await engine.store.scan(DEAD, after=paging.after, limit=paging.fetch)
+    return page(rows, paging, _letter, request, response)
+
+
+@routes.get("/dead-letters/{letter}", summary="One of them")
+async def dead_letter(_: Operator, engine: Running, letter: LetterId) -> DeadLetter:
+    """One refused record, with the shape of what came."""
+    row = await _find(engine, letter)
+    record = exhume(row)
+    headers = {name: len(value) for name, value in record.headers}
+    return DeadLetter(**stamp(row), record={"value_bytes": len(record.value), "header_bytes": headers})
+
+
+@routes.post("/dead-letters/{letter}/replay", summary="Take it in again")
+async def replay(_: Operator, engine: Running, letter: LetterId) -> Replayed:
+    """Judge the same bytes again by what is known now; what is still refused is kept anew. Repeating it is harmless."""
+    row = await _find(engine, letter)
+    before = sum(engine.inbox.refused.values())
+    tried = await engine.inbox.replay([row.key])
+    return Replayed(tried=tried, refused_again=sum(engine.inbox.refused.values()) - before)
+
+
+@routes.get("/neighbours", summary="What is known of each node")
+async def neighbours(_: Operator, engine: Running) -> tuple[NodeKnown, ...]:
+    """Every node of the federation list: how far its streams are applied here, and how old that knowledge is."""
+    now = engine.clock.now()
+    return tuple(_known(engine, node.name, now) for node in engine.membership.list.nodes)
+
+
+def _known(engine: Engine, name: str, now: datetime) -> NodeKnown:
+    node, view = engine.membership.node(name), engine.inbox.origin(name)
+    time = view.checkpoint_time
+    return NodeKnown(
+        node=name,
+        url=node.url if node else "",
+        status=node.status if node else "unknown",
+        streams=tuple(StreamKnown(stream=s, epoch=p.epoch, seq=p.seq) for s, p in view.positions.items()),
+        checkpoint=time,
+        age_seconds=round((now - time).total_seconds(), 3) if time else None,
+        contradictory=view.contradictory,
+        trouble=engine.follower.heard_of.get(name) if engine.follower else None,
+    )
+
+
+def _letter(row: Document) -> DeadLetter:
+    return DeadLetter(**stamp(row))
+
+
+async def _find(engine: Engine, letter: str) -> Document:
+    row = await engine.store.get(DEAD, letter)
+    if row is None:
+        raise NotFound("List what is there with GET /dead-letters.")
+    return row
