@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Protocol
 
 from pydantic import AfterValidator, PlainSerializer
 
 
+@lru_cache(maxsize=4096)
 def rfc3339(moment: datetime) -> str:
     """Write an instant as RFC 3339 in UTC, to the millisecond only where it has any: `2026-11-23T20:19:00Z`."""
     precision = "milliseconds" if moment.microsecond else "seconds"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from functools import lru_cache
 from typing import NamedTuple
 
 import uuid_utils
@@ -51,12 +52,14 @@ class Topic(NamedTuple):
     stream: str
 
 
+@lru_cache(maxsize=4096)
 def parse_topic(topic: str) -> Topic | None:
     """Split a topic into node and stream, or None when it is none of ours."""
     match = _TOPIC.fullmatch(topic)
     return Topic(match[1], match[3]) if match else None
 
 
+@lru_cache(maxsize=4096)
 def service_urn(federation: str, node: str, service: str) -> str:
     """The CloudEvents source of a service: `urn:testamur:<fed>:<node>:<service>`."""
     return f"urn:testamur:{federation}:{node}:{service}"

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from shared.bus.admission import understand
 from shared.bus.dead import park
 from shared.bus.freshness import Contradiction, note, prove
 from shared.bus.keyring import keep_certificate, keep_retirement
-from shared.bus.log import LOG, POSITIONS, archived, as_body, hash_at, position_of
+from shared.bus.log import LOG, POSITIONS, archived, as_body, position_of
 from shared.bus.outbox import Unit
 from shared.clock import rfc3339
 from shared.events.base import STREAMS, Event
@@ -84,6 +84,7 @@ class Ordering:
         self._torn: dict[str, bool] = {}
         self._waiting: dict[str, bool] = {}
         self._origins: set[str] = set()
+        self._archive: dict[str, dict[str, Any]] = {}
         self.repeats = 0
         self.keys_changed: list[str] = []
 
@@ -103,7 +104,9 @@ class Ordering:
         return await self._ahead(entry, event)
 
     async def finish(self) -> None:
-        """Write the positions that moved, and let checkpoints prove themselves."""
+        """Write what was archived and the positions that moved, and let checkpoints prove themselves."""
+        await self._tx.insert_many(LOG, list(self._archive.items()))
+        self._archive.clear()
         for topic, (version, position) in self._moved.items():
             held = await self._tx.get(POSITIONS, topic)
             if position != position_of(held):
@@ -125,7 +128,8 @@ class Ordering:
             await self._park(entry)
         elif not acted:
             await self._hand_over(entry, event, early=False)
-        await self._tx.insert(LOG, *archived(entry, rfc3339(self._unit.now)))
+        key, body = archived(entry, rfc3339(self._unit.now))
+        self._archive[key] = body
         version, position = self._moved[topic]
         self._moved[topic] = (version, position.advanced_by(entry))
 
@@ -169,16 +173,20 @@ class Ordering:
             self._waiting[place.top] = True
 
     async def _held(self, entry: Entry, event: Event | None) -> None:
-        place = entry.envelope
-        held = await hash_at(self._tx, place.top, place.epo, place.seq)
-        if held == entry.hash:
+        held = await self._archived(log_key(entry.envelope.top, entry.envelope.epo, entry.envelope.seq))
+        if held is not None and held["hash"] == entry.hash:
             self.repeats += 1
             return
         if held is not None:
-            row = await self._tx.get(LOG, log_key(place.top, place.epo, place.seq))
-            await self._contradict(entry, "Two entries claim one sequence.", row.body["jws"] if row else "")
+            await self._contradict(entry, "Two entries claim one sequence.", held["jws"])
         if event is not None and event.reduces_trust:
             await self._hand_over(entry, event, early=True)
+
+    async def _archived(self, key: str) -> dict[str, Any] | None:
+        if key in self._archive:
+            return self._archive[key]
+        row = await self._tx.get(LOG, key)
+        return row.body if row else None
 
     async def _checkpoint(self, entry: Entry, event: Event | None) -> None:
         if not isinstance(event, Checkpoint):

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from shared.clock import Clock, rfc3339
 from shared.events.base import Event
 from shared.ids import new_event_id
-from shared.store.port import Collection, Index, Store, Transaction
+from shared.store.port import Body, Collection, DuplicateKey, Index, Store, Transaction
 from shared.telemetry import current_traceparent
 
 T = TypeVar("T")
@@ -38,6 +38,7 @@ class Unit:
     actor: str
     traceparent: str = ""
     emitted: int = field(default=0)
+    _added: dict[str, tuple[Collection, dict[str, Body]]] = field(default_factory=dict)
 
     async def emit(self, event: Event) -> str:
         """Say an event; it is published if and only if the transaction commits. Returns the event's id."""
@@ -53,6 +54,23 @@ class Unit:
         await self.tx.insert(OUTBOX, key, row)
         self.emitted += 1
         return key
+
+    def add(self, collection: Collection, key: str, body: Body) -> None:
+        """Add to a grow-only set: stored with the unit, many in one statement; what is there already is left alone. It is
+        not seen by reads of this unit.
+        """
+        self._added.setdefault(collection.name, (collection, {}))[1].setdefault(key, body)
+
+    async def flush(self) -> None:
+        """Store what was added; the one who opened the unit calls it last."""
+        for collection, rows in self._added.values():
+            try:
+                await self.tx.insert_many(collection, list(rows.items()))
+            except DuplicateKey:
+                for key, body in rows.items():
+                    if await self.tx.get(collection, key) is None:
+                        await self.tx.insert(collection, key, body)
+        self._added.clear()
 
     async def audit(self, action: str, subject: str, **details: Any) -> None:
         """Record who did what to which subject; details hold no personal data."""
@@ -77,6 +95,7 @@ class Outbox:
             nonlocal said
             unit = Unit(tx, now, actor, trace)
             result = await work(unit)
+            await unit.flush()
             said = unit.emitted
             return result
 

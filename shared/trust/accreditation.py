@@ -27,7 +27,8 @@ from shared.trust.scope import NEARNESS, REFUSALS, Decision, Wanted, refusal
 Place = tuple[int, int]
 """(epoch, sequence) in a chain."""
 
-SUPERSEDED, COMPROMISED = "superseded", "compromised"
+COMPROMISED = "compromised"
+"""The reason of a retirement that lets less stand than what was registered."""
 
 
 @dataclass(frozen=True, slots=True)

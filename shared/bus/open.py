@@ -1,0 +1,23 @@
+"""From a URL to a bus: the one place that knows which adapters there are."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from shared.bus.port import Bus
+from shared.bus.sqlite import open_sqlite
+from shared.errors import Misconfigured
+
+OPENERS: dict[str, Callable[[str], Awaitable[Bus]]] = {
+    "sqlite": open_sqlite,
+}
+"""Adapter by URL scheme."""
+
+
+async def open_bus(url: str) -> Bus:
+    """Open a node's bus; `Misconfigured` when no adapter takes the URL."""
+    opener = OPENERS.get(url.partition(":")[0])
+    if opener is None:
+        schemes = ", ".join(f"{scheme}://" for scheme in sorted(OPENERS))
+        raise Misconfigured(f"TESTAMUR_BUS names a kind of bus that is not built in; use one of {schemes}.")
+    return await opener(url)
