@@ -11,7 +11,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from shared.bus.inbox import Inbox
@@ -37,6 +38,9 @@ SETTLE = 2.0
 BACKOFF = (0.2, 1.0, 5.0, 15.0, 60.0)
 BUDGET_BYTES = 32 * 1024 * 1024
 """Bytes a second that one stream of one origin may bring, averaged over a page."""
+
+TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+"""W3C Trace Context, version 0; what looks otherwise is left out."""
 
 _log = get_logger("follow")
 
@@ -144,7 +148,7 @@ class Follower:
         if answer.status != 200:
             raise LogNotServed(f"{holder.name} answered {answer.status} for {stream}. Its operator may need to look.")
         self.heard_of.pop(origin, None)
-        entries = _entries(answer.body)
+        entries = list(_entries(answer.body))
         if not entries:
             await asyncio.sleep(0.0 if wait else 0.5)
             return after
@@ -154,11 +158,11 @@ class Follower:
             raise LogNotServed(f"{holder.name} sent nothing that goes on from {after} on {stream}.")
         return reached
 
-    async def _append(self, origin: str, stream: str, entries: list[str]) -> int:
+    async def _append(self, origin: str, stream: str, entries: list[tuple[str, str]]) -> int:
         topic, reached = topic_name(origin, stream), 0
         messages = []
-        for raw in entries:
-            message, seq = _message(raw, topic)
+        for raw, trace in entries:
+            message, seq = _message(raw, trace, topic)
             messages.append(message)
             reached = max(reached, seq)
         await self._bus.append(topic, messages)
@@ -183,19 +187,23 @@ class LogNotServed(TestamurError):
     title = "A neighbour does not serve its log."
 
 
-def _entries(body: bytes) -> list[str]:
+def _entries(body: bytes) -> Iterator[tuple[str, str]]:
+    """The entries of a page, each with the trace context that came beside it."""
     page: Any = strict_json.loads(body)
     entries = page.get("entries") if isinstance(page, dict) else None
     if not isinstance(entries, list) or len(entries) > PAGE or not all(isinstance(one, str) for one in entries):
         raise LogNotServed("The page is not what a log serves: a list of compact entries.")
-    return entries
+    traces = page.get("traces")
+    beside = traces if isinstance(traces, list) and len(traces) == len(entries) else [""] * len(entries)
+    for entry, trace in zip(entries, beside, strict=True):
+        yield entry, trace if isinstance(trace, str) and TRACEPARENT.fullmatch(trace) else ""
 
 
-def _message(raw: str, topic: str) -> tuple[Message, int]:
+def _message(raw: str, trace: str, topic: str) -> tuple[Message, int]:
     """An entry as a bus message; bytes that are no entry are passed on as they are, for the inbox to refuse and keep."""
     try:
         entry = parse(raw)
     except TestamurError:
         return Message("", raw.encode("utf-8", "surrogatepass")[:MAX_ENTRY_BYTES], ()), 0
     place = entry.envelope
-    return Message(place.sub, entry.token.payload, message_headers(entry)), place.seq if place.top == topic else 0
+    return Message(place.sub, entry.token.payload, message_headers(entry, trace)), place.seq if place.top == topic else 0

@@ -12,16 +12,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from shared.bus.log import POSITIONS, hash_at, position_of
+from shared.bus.log import LOG, POSITIONS, archived, hash_at, position_of
 from shared.clock import rfc3339
 from shared.events.base import PUBLIC, STREAMS
+from shared.events.chain import log_key
 from shared.events.checkpoints import FRESHNESS_STREAMS, Checkpoint
 from shared.events.entry import Entry
 from shared.ids import topic_name
 from shared.store.port import Collection, Document, Transaction
 
 FRESHNESS = Collection("freshness")
-"""Per origin: `{newest, proven, open}`, each checkpoint as `{time, epoch, heads}`."""
+"""Per origin: `{newest, proven, open}`, each checkpoint as `{time, seq, epoch, heads}`."""
 
 OPEN = 64
 
@@ -33,13 +34,14 @@ class Contradiction(NamedTuple):
     detail: str
 
 
-async def note(tx: Transaction, entry: Entry, checkpoint: Checkpoint) -> Contradiction | None:
+async def note(tx: Transaction, entry: Entry, checkpoint: Checkpoint, now: datetime) -> Contradiction | None:
     """Take in one checkpoint; a repeat or a late one changes nothing."""
     origin = entry.envelope.org
     held = await tx.get(FRESHNESS, origin)
     body = held.body if held else {"newest": None, "proven": None, "open": []}
     said: dict[str, Any] = {
         "time": rfc3339(checkpoint.time),
+        "seq": entry.envelope.seq,
         "epoch": entry.envelope.epo,
         "heads": {name: [head.seq, head.hash] for name, head in checkpoint.heads.items()},
     }
@@ -50,6 +52,7 @@ async def note(tx: Transaction, entry: Entry, checkpoint: Checkpoint) -> Contrad
         back = _went_back(newest["heads"], said["heads"])
         if back:
             return Contradiction(topic_name(origin, back), "A later checkpoint names an earlier head than one before it.")
+    await _archive(tx, entry, newest, rfc3339(now))
     opened = [*body["open"], said][-OPEN:]
     await tx.put(FRESHNESS, origin, {**body, "newest": said, "open": opened}, expect=held.version if held else 0)
     return None
@@ -84,6 +87,15 @@ def announced(row: Document | None, origin: str) -> dict[str, tuple[int, int]]:
     if not newest:
         return {}
     return {topic_name(origin, name): (newest["epoch"], seq) for name, (seq, _) in newest["heads"].items()}
+
+
+async def _archive(tx: Transaction, entry: Entry, before: Mapping[str, Any] | None, now: str) -> None:
+    """Keep the newest checkpoint as it was signed, so that this node can serve it to others; the one before goes."""
+    if before is not None:
+        await tx.delete(LOG, log_key(entry.envelope.top, before["epoch"], before["seq"]))
+    key, body = archived(entry, now)
+    if await tx.get(LOG, key) is None:
+        await tx.insert(LOG, key, body)
 
 
 def _went_back(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -34,7 +35,7 @@ from shared.events.entry import parse
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
 from shared.ids import parse_topic, topic_name
 from shared.store.port import Transaction
-from shared.telemetry import get_logger
+from shared.telemetry import continue_from, get_logger, span
 
 __all__ = ["COLLECTIONS", "Handler", "Heard", "Inbox", "OriginView"]
 
@@ -162,7 +163,8 @@ class Inbox:
                 if isinstance(one, Refused):
                     await dead.bury(unit.tx, one, rfc3339(unit.now))
                 else:
-                    await ordering.take(one.entry, one.event)
+                    with _traced(one, alone=len(judged) <= INLINE):
+                        await ordering.take(one.entry, one.event)
             await ordering.finish()
             return ordering
 
@@ -230,6 +232,17 @@ class Inbox:
             raise
         except Exception:  # noqa: BLE001 - a fault of ours must stop one entry, never the stream
             _log.exception("a parked entry fails still", key=key)
+
+
+def _traced(one: Sound, *, alone: bool) -> AbstractContextManager[object]:
+    """The trace that the request began goes on here, across bus and border; in a large batch entries are not traced."""
+    parent = dict(one.record.headers).get("traceparent") if alone else None
+    if not parent:
+        return nullcontext()
+    tracing = ExitStack()
+    tracing.enter_context(continue_from(parent.decode("ascii", "replace")))
+    tracing.enter_context(span("testamur.apply", kind=one.entry.envelope.knd, origin=one.entry.envelope.org))
+    return tracing
 
 
 def _chain(one: Candidate | Refused) -> str:

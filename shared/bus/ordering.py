@@ -191,7 +191,7 @@ class Ordering:
     async def _checkpoint(self, entry: Entry, event: Event | None) -> None:
         if not isinstance(event, Checkpoint):
             return
-        contradiction = await note(self._tx, entry, event)
+        contradiction = await note(self._tx, entry, event, self._unit.now)
         if contradiction:
             await self._record(entry.envelope.org, contradiction, [entry.compact.decode()])
 
