@@ -1,0 +1,127 @@
+"""Composition root: opens store and bus, wires handlers and the loop over what falls due, returns the app."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from fastapi import FastAPI
+
+from services.registry import api, consumer
+from services.registry.credentials import repository as credentials
+from services.registry.credentials.handlers import reinstate_due
+from services.registry.revocations import repository as revocations
+from services.registry.revocations.handlers import apply_key_revocations
+from services.registry.settings import RegistrySettings
+from services.registry.status import repository as status
+from services.registry.status.handlers import StatusLists
+from services.registry.trust import repository as trust
+from services.registry.trust.handlers import announce_service_keys
+from shared.bus.engine import Engine, open_engine
+from shared.bus.port import Bus
+from shared.clock import Clock
+from shared.events.base import REGISTRATIONS, STATUS, TRUST
+from shared.home import Home
+from shared.settings import NodeSettings
+from shared.web import idempotency, operations
+from shared.web.app import make_app
+from shared.web.auth import Authorities
+from shared.web.door import Door
+from shared.web.fetch import Fetcher
+from testamur import __version__
+
+SWEEP_SECONDS = 3_600.0
+"""How often idempotency rows whose time is over are looked for."""
+
+COLLECTIONS = (
+    *trust.COLLECTIONS,
+    *credentials.COLLECTIONS,
+    *revocations.COLLECTIONS,
+    *status.COLLECTIONS,
+    *idempotency.COLLECTIONS,
+)
+
+
+def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | None = None) -> FastAPI:
+    """The registry's app; `bus` is handed in where one process shares it. Raises `Misconfigured`."""
+    mine = RegistrySettings.of(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        home = Home(mine)
+        async with (
+            Fetcher(mine.fetch_allow) as fetcher,
+            open_engine(
+                mine,
+                service="registry",
+                writes=(TRUST, STATUS, REGISTRATIONS),
+                hears=consumer.SUBSCRIPTIONS,
+                streams=consumer.STREAMS,
+                foreign=True,
+                collections=COLLECTIONS,
+                clock=clock,
+                home=home,
+                bus=bus,
+                fetch=fetcher,
+            ) as engine,
+        ):
+            await announce_service_keys(engine.outbox, _certified(home))
+            _furnish(app, engine, mine, fetcher)
+            engine.spawn(lambda: _look_for_due(engine, mine.due_interval), "due")
+            engine.spawn(lambda: _sweep(app.state.door), "sweep")
+            yield
+
+    return make_app(
+        service="registry",
+        title="Testamur registry",
+        version=__version__,
+        description="Vouches for this nation's institutions and credentials, and says what became of them.",
+        settings=mine,
+        routers=[*api.ROUTERS, operations.routes],
+        tags=api.TAGS,
+        lifespan=lifespan,
+        clock=clock,
+    )
+
+
+def _furnish(app: FastAPI, engine: Engine, settings: RegistrySettings, fetcher: Fetcher) -> None:
+    """Give the doors what they work with."""
+    own = engine.home.signer("access-token").verification_key()
+    app.state.authorities = Authorities.of_node(settings, [own], fetcher, engine.clock)
+    app.state.checks.update(engine.checks)
+    app.state.engine = engine
+    app.state.door = Door(engine.outbox)
+    app.state.status_lists = _status_lists(settings, engine)
+
+
+def _certified(home: Home) -> Mapping[str, tuple[str, str]]:
+    """Key id and certificate of each service key, the registry's own first."""
+    return {name: (home.signer(name).kid, certificate) for name, certificate in home.certificates().items()}
+
+
+def _status_lists(settings: RegistrySettings, engine: Engine) -> StatusLists:
+    return StatusLists(
+        engine.store,
+        engine.home.signer("status-list"),
+        engine.clock,
+        base=settings.status_list_url,
+        issuer=settings.source("registry"),
+        lifetime=timedelta(seconds=settings.status_list_lifetime),
+    )
+
+
+async def _look_for_due(engine: Engine, interval: float) -> None:
+    """End suspensions whose time has come, and carry mass revocations through, until cancelled."""
+    while True:
+        while await reinstate_due(engine.outbox):
+            continue
+        await apply_key_revocations(engine.outbox, engine.membership.me)
+        await asyncio.sleep(interval)
+
+
+async def _sweep(door: Door) -> None:
+    while True:
+        await door.sweep()
+        await asyncio.sleep(SWEEP_SECONDS)

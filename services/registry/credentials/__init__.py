@@ -1,0 +1,1 @@
+"""Registered credentials: registering, suspending, reinstating, revoking, and one superseding another."""

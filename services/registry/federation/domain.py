@@ -1,0 +1,65 @@
+"""What another node may ask of the log, and the page it gets. Pure.
+
+- Only members of the federation read the log, and only its public streams (protocol, section 3).
+- Every node serves every origin's entries, so that a hole can be filled from anybody who holds them.
+- A page is of one epoch. Its `next` is what to ask on from; its entity tag moves when the page or the head does.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import orjson
+
+from shared.errors import NotFound
+from shared.events.chain import Position
+
+PublicStream = Literal["checkpoints", "trust", "status", "registrations"]
+"""The streams that other nodes may read (`shared.events.base.PUBLIC`)."""
+
+MAX_ENTRIES = 500
+"""The most entries on a page."""
+PAGE_BYTES = 4 * 1024 * 1024
+"""The most bytes on a page, unless one entry alone is larger."""
+MAX_WAIT = 30.0
+"""Seconds that a long poll waits for news at most."""
+
+
+class OriginUnknown(NotFound):
+    """404: the federation list names no such node."""
+
+    title = "There is no such node in this federation."
+
+
+class LogQuery(NamedTuple):
+    """Which entries are wanted: whose, of which stream, after which place, how many, and how long to wait for the first."""
+
+    origin: str
+    stream: str
+    epoch: int
+    after: int
+    limit: int
+    wait: float
+
+
+class LogPage(NamedTuple):
+    """A page of a log. `entries` are compact tokens, the bytes that were signed; `traces` the trace context of each,
+    which nobody signed; `head` is how far this node holds the log.
+    """
+
+    origin: str
+    stream: str
+    epoch: int
+    entries: list[str]
+    traces: list[str]
+    next: int
+    head: Position
+
+    @property
+    def etag(self) -> str:
+        """An entity tag for the page at its address."""
+        return f'"{self.epoch}.{self.next}.{self.head.epoch}.{self.head.seq}.{self.head.hash[:16]}"'
+
+    def body(self) -> bytes:
+        """The page as JSON."""
+        return orjson.dumps({**self._asdict(), "head": self.head._asdict()})

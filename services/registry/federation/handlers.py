@@ -1,0 +1,36 @@
+"""Reading the log for another node: what is there, or what comes within the time that it is willing to wait."""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.registry.federation import repository
+from services.registry.federation.domain import PAGE_BYTES, LogPage, LogQuery, OriginUnknown
+from shared.bus.membership import Membership
+from shared.bus.wakeups import Wakeups
+from shared.ids import topic_name
+from shared.store.port import Reader
+
+SLICE = 1.0
+"""Seconds between looks while waiting: what another process of this node wrote wakes nobody here."""
+
+
+async def read_log(store: Reader, membership: Membership, grown: Wakeups, query: LogQuery) -> LogPage:
+    """The entries after a place; when there are none, waits for the first. Raises `OriginUnknown`."""
+    if membership.node(query.origin) is None:
+        raise OriginUnknown("Name a node of the federation list; GET /federation shows it.")
+    own = query.origin == membership.me
+    topic = topic_name(query.origin, query.stream)
+    ends = asyncio.get_running_loop().time() + query.wait
+    while True:
+        page = await _page(store, topic, query, own=own)
+        remaining = ends - asyncio.get_running_loop().time()
+        if page.entries or remaining <= 0:
+            return page
+        await grown.wait(topic, min(remaining, SLICE))
+
+
+async def _page(store: Reader, topic: str, query: LogQuery, *, own: bool) -> LogPage:
+    head = await repository.head(store, topic, own=own)
+    run = await repository.entries_after(store, topic, query.epoch, query.after, query.limit, PAGE_BYTES)
+    return LogPage(query.origin, query.stream, run.epoch, run.entries, run.traces, run.last, head)

@@ -1,0 +1,144 @@
+"""What is done to revoke many credentials at once, and how the second person is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from services.registry.credentials import repository as credentials
+from services.registry.credentials.domain import Credential, check_effective, revoked
+from services.registry.revocations import domain, repository
+from services.registry.revocations.commands import OperationView, RevokeCredentials, view
+from services.registry.revocations.domain import ALONE, Operation
+from services.registry.status import repository as lists
+from services.registry.trust.repository import key_of_anyone
+from shared.bus.outbox import Outbox, Unit
+from shared.ids import new_ref
+from shared.store.port import Reader
+from shared.web.authorities import Caller
+
+APPLY_PAGE = 500
+"""Credentials that one transaction revokes when a key's are revoked; other work goes on between two pages."""
+
+
+async def spend(unit: Unit, caller: Caller, count: int) -> None:
+    """Count revocations against what one administrator may do alone; raises `SecondPersonNeeded` beyond that."""
+    if not await _may_alone(unit, caller, count):
+        raise domain.SecondPersonNeeded(
+            f"Beyond {ALONE} an hour, ask by POST /revocations and have another administrator confirm."
+        )
+    if count:
+        await repository.count_alone(unit.tx, caller.actor, unit.now, count)
+
+
+async def request_revocation(unit: Unit, caller: Caller, command: RevokeCredentials, node: str) -> OperationView:
+    """Revoke many: at once where one administrator may do that alone, otherwise once a second one confirms."""
+    operation = Operation(
+        new_ref(),
+        caller.actor,
+        unit.now,
+        command.reason,
+        check_effective(command.effective, unit.now),
+        caller.institution,
+        command.refs,
+        command.key,
+        command.registrations_stand_to or 0,
+    )
+    count = await _check(unit, caller, operation, node)
+    await unit.audit("credentials.revoke.ask", operation.id, count=count)
+    if not await _may_alone(unit, caller, count):
+        await repository.save(unit.tx, operation)
+        return view(operation)
+    await repository.count_alone(unit.tx, caller.actor, unit.now, count)
+    return view(await _carry_out(unit, operation))
+
+
+async def confirm_revocation(unit: Unit, caller: Caller, operation_id: str) -> OperationView:
+    """A second administrator stands by what a first one asked for: now it is done."""
+    asked = await repository.get(unit.tx, operation_id, caller.institution)
+    operation = domain.confirm(asked, caller.actor, unit.now)
+    await unit.audit("credentials.revoke.confirm", operation.id)
+    return view(await _carry_out(unit, operation))
+
+
+async def show_operation(reader: Reader, operation_id: str, tenant: str | None) -> OperationView:
+    """An operation within what `tenant` may see; raises `OperationNotFound`."""
+    return view(await repository.get(reader, operation_id, tenant))
+
+
+async def apply_key_revocations(outbox: Outbox, node: str) -> int:
+    """Carry through what was said of keys; returns how many credentials were revoked.
+
+    It takes several transactions, for a key may have signed any number of credentials; each ends with the ref it has come
+    to. What is lost if the process dies here: nothing, for readers abroad go by the event, and the next start goes on.
+    """
+    total = 0
+    for operation in await repository.applying(outbox.store):
+        assert operation.key is not None
+        stands = await repository.standing(outbox.store, node, operation.key, operation.stand_to)
+        while operation.state == "applying":
+            before = operation.applied
+            operation = await _apply_page(outbox, operation.id, stands)
+            total += operation.applied - before
+    return total
+
+
+async def _apply_page(outbox: Outbox, operation_id: str, stands: frozenset[str]) -> Operation:
+    async def work(unit: Unit) -> Operation:
+        operation = await repository.get(unit.tx, operation_id, None)
+        page = await credentials.by_key(unit.tx, operation.key or "", operation.cursor, APPLY_PAGE)
+        done = await _revoke(unit, operation, [held for held in page if held.ref not in stands])
+        after = replace(
+            operation,
+            applied=operation.applied + len(done),
+            cursor=page[-1].ref if page else operation.cursor,
+            state="done" if len(page) < APPLY_PAGE else "applying",
+        )
+        await repository.save(unit.tx, after)
+        return after
+
+    return await outbox.transact(work, actor="registry")
+
+
+async def _may_alone(unit: Unit, caller: Caller, count: int) -> bool:
+    return count <= ALONE and await repository.revoked_alone(unit.tx, caller.actor, unit.now) + count <= ALONE
+
+
+async def _check(unit: Unit, caller: Caller, operation: Operation, node: str) -> int:
+    """How many credentials it would revoke; raises where it names what is not there or not the caller's."""
+    if operation.key is not None:
+        await key_of_anyone(unit.tx, operation.key, caller.institution)
+        if operation.stand_to > await repository.registrations_head(unit.tx, node):
+            raise domain.RegistrationsNotReached("Give a sequence that the registrations have reached.")
+        return await credentials.unrevoked_by_key(unit.tx, operation.key)
+    held = [await credentials.get(unit.tx, ref, caller.institution) for ref in operation.refs]
+    count = sum(one.status != "revoked" for one in held)
+    if not count:
+        raise domain.NothingToRevoke("Nothing is left to do; a revocation cannot be taken back or changed.")
+    return count
+
+
+async def _carry_out(unit: Unit, operation: Operation) -> Operation:
+    """Say it, and do it: a list at once, a key's credentials page by page from here on."""
+    if operation.key is not None:
+        await repository.cut_off(unit.tx, operation.key, operation.id)
+        await unit.emit(domain.event(operation))
+        after = replace(operation, state="applying")
+    else:
+        named = [await credentials.get(unit.tx, ref, None) for ref in operation.refs]
+        done = await _revoke(unit, operation, named)
+        if done:
+            await unit.emit(domain.event(operation, done))
+        after = replace(operation, state="done", applied=len(done))
+    await repository.save(unit.tx, after)
+    return after
+
+
+async def _revoke(unit: Unit, operation: Operation, named: Iterable[Credential]) -> tuple[str, ...]:
+    """Revoke those that are not revoked yet, as the operation's one event says; returns their refs."""
+    standing = [before for before in named if before.status != "revoked"]
+    for before in standing:
+        await credentials.change(unit.tx, before, revoked(before, operation.reason, operation.effective))
+    for name in {before.status_list for before in standing}:
+        await lists.touch(unit.tx, name)
+    return tuple(before.ref for before in standing)
