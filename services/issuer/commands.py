@@ -1,0 +1,96 @@
+"""What may be asked of the issuer, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from services.issuer.domain import IssuedStatus
+from shared.clock import Instant
+from shared.events.base import Ref, Slug
+from shared.web.command import Command, View
+
+Draft = dict[str, Any]
+"""A micro-credential as a person writes it; `/docs` and the README show one. What it lacks is named in the refusal."""
+
+
+class CheckCredential(Command):
+    """Ask whether a credential could be issued. No key of the institution is used and nothing is kept."""
+
+    institution: Slug
+    """The institution that would sign it."""
+    credential: Draft = Field(examples=[{"title": "Data literacy", "workload": {"ects": 2, "hours": 52}}])
+    """The micro-credential: its eleven mandatory elements and what else is to be said."""
+    valid_from: Instant | None = None
+    """From when it holds; by default from the date of issuing."""
+    valid_until: Instant | None = None
+    """Until when it holds; by default for ever."""
+
+
+class IssueCredential(CheckCredential):
+    """Ask for a credential to be signed by an institution."""
+
+    replaces: Ref | None = None
+    """The ref of a credential of the same institution that this one corrects; it is revoked as superseded."""
+
+
+class CorrectCredential(Command):
+    """Ask for a corrected credential in place of an earlier one."""
+
+    credential: Draft
+    """The whole micro-credential as it should have been."""
+    valid_from: Instant | None = None
+    """From when it holds; by default from the date of issuing."""
+    valid_until: Instant | None = None
+    """Until when it holds; by default for ever."""
+
+
+class CredentialSummary(View):
+    """What the issuer tells of a credential without opening it: nothing personal."""
+
+    ref: str
+    institution: str
+    status: IssuedStatus
+    """`issued` until the registry has registered it; then what the registry says of it."""
+    format: str
+    commitment: str
+    """SHA-256 of what was signed, base64url: what the registry registers."""
+    kid: str
+    credential_type: str
+    issued: Instant
+    valid_from: Instant
+    valid_until: Instant | None
+    replaces: str | None
+    replaced_by: str | None
+
+
+class CredentialView(CredentialSummary):
+    """A credential with its signed form, to hand to its holder."""
+
+    credential: str | None
+    """The signed credential (compact serialisation); null once it has been erased."""
+
+
+class FindingView(View):
+    """What one step of verification finds."""
+
+    number: int
+    name: str
+    outcome: str
+    reason: str | None
+    detail: str
+
+
+class CheckView(View):
+    """What a verifier would find in the credential, as far as an issuer can tell; warnings do not stop the issue."""
+
+    findings: tuple[FindingView, ...]
+
+
+class KeyView(View):
+    """An institution's signing key: its public half, to be announced by the registry before it signs."""
+
+    institution: str
+    kid: str
+    jwk: dict[str, str]

@@ -1,0 +1,27 @@
+"""The bus door: what the issuer hears of its own node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services.issuer.handlers import on_status, on_trust
+from shared.bus.inbox import Handler
+from shared.events.base import Event
+from shared.events.registrations import CredentialRegistered
+from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
+from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, InstitutionKeyAdded, InstitutionKeyRetired
+
+SUBSCRIPTIONS: Mapping[type[Event], Handler] = {
+    InstitutionAccredited: on_trust,
+    AccreditationWithdrawn: on_trust,
+    InstitutionKeyAdded: on_trust,
+    InstitutionKeyRetired: on_trust,
+    CredentialSuspended: on_status,
+    CredentialReinstated: on_status,
+    CredentialRevoked: on_status,
+    CredentialsRevoked: on_status,
+    CredentialRegistered: on_status,
+}
+
+STREAMS = ("trust", "status", "registrations")
+"""Which streams these come on, in the order in which they are drained."""

@@ -1,0 +1,91 @@
+"""What the issuer has at hand outside any transaction: keys, the trust book, the status list in use.
+
+The book is a copy of what the store holds. A draft notes the version it relied on, and the transaction that keeps the draft
+compares it with the store's: an accreditation whose withdrawal was heard is never used again, in whichever process.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fastapi import Request
+
+from services.issuer import repository
+from services.issuer.domain import StatusList
+from services.issuer.keys import InstitutionKeys, Throwaway
+from services.issuer.settings import IssuerSettings
+from shared.clock import Clock
+from shared.home import Home
+from shared.jose.signers import LocalSigner
+from shared.store.port import Store
+from shared.trust.accreditation import TrustBook
+from shared.trust.scope import Wanted
+from shared.web.door import Door
+
+
+class Desk:
+    """One issuer's desk. Call `open` before the first draft."""
+
+    def __init__(self, store: Store, door: Door, home: Home, settings: IssuerSettings, clock: Clock) -> None:
+        self.store = store
+        self.door = door
+        self.settings = settings
+        self.node = settings.node
+        self.clock = clock
+        self.policy = settings.policy
+        self.institutions = InstitutionKeys(home)
+        self.throwaway = Throwaway()
+        self.book = TrustBook()
+        self.trust_version = 0
+        self._list = StatusList("1", settings.status_list_entries)
+
+    @staticmethod
+    def of(request: Request) -> Desk:
+        """The desk of the app that answers this request."""
+        desk: Desk = request.app.state.desk
+        return desk
+
+    async def open(self) -> None:
+        """Read what the store holds."""
+        await self.refresh_trust()
+        await self.refresh_places()
+
+    async def refresh_trust(self) -> bool:
+        """Read the trust facts again where any came in; returns whether the book is another now."""
+        version = await repository.trust_version(self.store, self.node)
+        if version == self.trust_version:
+            return False
+        # the version is read first: a fact that comes in between is in the book early, and read once more later
+        self.book = TrustBook(await repository.trust_facts(self.store, self.node))
+        self.trust_version = version
+        return True
+
+    async def refresh_places(self) -> None:
+        """Read which places of the status list in use are taken; a new list begins where it is half full."""
+        self._list.taken |= await repository.taken_places(self.store, self._list.name)
+        while self._list.full:
+            self._list = self._list.next()
+            self._list.taken = await repository.taken_places(self.store, self._list.name)
+
+    async def place(self) -> tuple[str, int]:
+        """A free place: the name of a status list and an index in it, drawn at random."""
+        if self._list.full:
+            await self.refresh_places()
+        return self._list.name, self._list.draw()
+
+    async def signer(self, institution: str) -> LocalSigner | None:
+        """The newest key that the institution may sign with now, or None."""
+        return await self.institutions.newest(institution, lambda kid: self._signs(institution, kid))
+
+    async def new_key(self, institution: str) -> LocalSigner:
+        """A key of the institution that the registry has not announced yet; made where there is none."""
+        await self.refresh_trust()
+        return await self.institutions.make(institution, lambda kid: self.book.key(institution, kid) is not None)
+
+    def is_known(self, institution: str, wanted: Wanted, now: datetime) -> bool:
+        """Whether the nation has ever accredited it, for whatever."""
+        return self.book.decide(institution, wanted, None, now).reason != "not-accredited"
+
+    def _signs(self, institution: str, kid: str) -> bool:
+        key = self.book.key(institution, kid)
+        return key is not None and key.retired is None

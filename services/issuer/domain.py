@@ -1,0 +1,183 @@
+"""What the issuer deals in: a draft that is ready to be issued, a place in a status list, and why one is refused. Pure.
+
+- A draft is complete, signed and encrypted; all that is left is to keep it. Nothing of it exists for anybody until then.
+- A status index is drawn at random among the free ones, so that neighbours in a list tell nothing of who was in one course.
+- The name of an institution of another tenant, and one that was never accredited, get the same answer.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal
+
+from shared.errors import Conflict, Invalid, NotFound
+from shared.events.issuance import CredentialIssued
+from shared.formats import vc_jwt
+from shared.formats.port import StatusEntry
+from shared.status.fold import State, Status
+from shared.verification.verdict import Outcome, StepResult
+
+IssuedStatus = Literal["issued", "registered", "suspended", "revoked"]
+"""`issued`: signed and handed over, and its registry has not registered it (yet). The rest is the registry's word."""
+
+_STATUS: dict[Status, IssuedStatus] = {
+    Status.ABSENT: "issued",
+    Status.ACTIVE: "registered",
+    Status.SUSPENDED: "suspended",
+    Status.REVOKED: "revoked",
+}
+
+PLACES = {
+    "type-out-of-scope": "credential_type",
+    "level-out-of-scope": "level",
+    "field-out-of-scope": "isced_f",
+    "jurisdiction-out-of-scope": "awarding_body.country",
+    "expired": "valid_until",
+    "issued-in-future": "issued",
+}
+"""Which member of a draft a finding of the rehearsal speaks of, where it speaks of one."""
+
+_STOPPING = (Outcome.FAILED, Outcome.UNKNOWN)
+
+FUTURE = timedelta(days=1)
+"""How far the date of issuing may lie ahead: a calendar day begins earlier in the east."""
+
+
+class CredentialRefused(Invalid):
+    """422: the rehearsal found something. `faults` lists each finding with path, reason and message."""
+
+    title = "The credential would not verify, so it is not issued."
+
+
+class SaidTwice(Invalid):
+    """422: one thing is said in two places of a request."""
+
+    title = "The request says one thing twice."
+
+
+class InstitutionUnknown(NotFound):
+    """404: not accredited here, or not the caller's."""
+
+    title = "There is no such institution here."
+
+
+class CredentialUnknown(NotFound):
+    """404: not issued here, or not the caller's."""
+
+    title = "There is no such credential here."
+
+
+class NoSigningKey(Conflict):
+    """409: the institution is accredited and has no key that it may sign with."""
+
+    title = "The institution has no key to sign with."
+
+
+class CredentialReplaced(Conflict):
+    """409: another credential stands in its place already."""
+
+    title = "The credential was replaced already."
+
+
+class CredentialNotInForce(Conflict):
+    """409: a credential that is revoked or suspended cannot be corrected."""
+
+    title = "Only a credential that is in force can be corrected."
+
+
+class DraftOutdated(Conflict):
+    """409: between drafting and keeping, the place in the status list or the accreditations changed. Draft it again."""
+
+    title = "Something else came first."
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A signed credential that nobody has seen yet: `box` is it encrypted under `key`, `trust_version` what it rests on."""
+
+    node: str
+    event: CredentialIssued
+    compact: bytes
+    key: bytes
+    box: str
+    valid_from: datetime
+    trust_version: int
+
+    @property
+    def ref(self) -> str:
+        """The credential's reference."""
+        return self.event.ref
+
+    @property
+    def index_key(self) -> str:
+        """Its place among all places of all lists."""
+        return f"{self.event.status_list}/{self.event.status_index}"
+
+
+@dataclass(slots=True)
+class StatusList:
+    """One status list and the places in it that are known to be taken."""
+
+    name: str
+    entries: int
+    taken: set[int] = field(default_factory=set)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time for a new list: half of it is taken."""
+        return len(self.taken) >= self.entries // 2
+
+    def draw(self) -> int:
+        """A free place at random; it counts as taken from now on."""
+        while (index := secrets.randbelow(self.entries)) in self.taken:
+            continue
+        self.taken.add(index)
+        return index
+
+    def next(self) -> StatusList:
+        """The list after this one, empty."""
+        return StatusList(str(int(self.name) + 1), self.entries)
+
+
+def status_entries(base: str, name: str, index: int) -> tuple[StatusEntry, StatusEntry]:
+    """Where the status of that place is published: a list of revocations, and one of suspensions, at the registry's."""
+    return (
+        StatusEntry("revocation", f"{base}/{name}", index),
+        StatusEntry("suspension", f"{base}/{name}/suspension", index),
+    )
+
+
+def refuse_findings(results: Iterable[StepResult], issued: datetime, now: datetime) -> None:
+    """Raise `CredentialRefused` with everything that failed or could not be told in a rehearsal, and a date of issuing that
+    has not come; warnings pass.
+    """
+    found = [(result.reason or "", result.detail) for result in results if result.outcome in _STOPPING]
+    if issued > now + FUTURE:
+        found.append(("issued-in-future", "The date of issuing lies in the future; leave it out to issue today."))
+    if found:
+        raise CredentialRefused(
+            f"Correct this and send it again: {' '.join(message for _, message in found)}",
+            faults=[{"path": PLACES.get(reason, ""), "reason": reason, "message": message} for reason, message in found],
+        )
+
+
+def refuse_correction(state: State) -> None:
+    """Raise unless a credential in this state may be corrected."""
+    if state.replaced_by is not None:
+        raise CredentialReplaced("Correct the credential that replaced it.")
+    if state.status is Status.REVOKED:
+        raise CredentialNotInForce("It is revoked; issue a new credential.")
+    if state.status is Status.SUSPENDED:
+        raise CredentialNotInForce("It is suspended; have it reinstated first.")
+
+
+def status_of(state: State) -> IssuedStatus:
+    """The state of a credential in the words of this service."""
+    return _STATUS[state.status]
+
+
+FORMAT = vc_jwt.NAME
+"""The format that is issued."""

@@ -1,0 +1,169 @@
+"""From a command to a draft: build, check, rehearse with a throwaway key, sign with the institution's, encrypt.
+
+- All that is missing is named at once, then all that is malformed, then all that contradicts, then all that a verifier would
+  find. The institution's key is used only for what has passed the rehearsal.
+- What a refusal rests on may be out of date (an accreditation just announced): before refusing, the book is read again.
+- 256 random bits lie in the signed bytes: no commitment can be confirmed by guessing who it speaks of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from services.issuer import sealing
+from services.issuer.commands import CheckCredential, CheckView, FindingView, IssueCredential
+from services.issuer.desk import Desk
+from services.issuer.domain import (
+    FORMAT,
+    CredentialRefused,
+    Draft,
+    InstitutionUnknown,
+    NoSigningKey,
+    SaidTwice,
+    refuse_findings,
+    status_entries,
+)
+from shared.clock import rfc3339
+from shared.credential.draft import build
+from shared.credential.levels import eqf_of
+from shared.credential.model import MicroCredential
+from shared.errors import TestamurError
+from shared.events.issuance import CredentialIssued
+from shared.formats import vc_jwt
+from shared.formats.port import Issuance, new_salt
+from shared.ids import InstitutionId, new_ref
+from shared.jose import gate
+from shared.jose.signers import LocalSigner, seal_token
+from shared.trust.scope import Wanted
+from shared.verification.verdict import StepResult
+from shared.verification.verify import rehearse
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A credential that may be rehearsed, and who would sign it."""
+
+    credential: MicroCredential
+    wanted: Wanted
+    institution: InstitutionId
+    signer: LocalSigner
+    now: datetime
+
+
+async def draft_credential(desk: Desk, command: IssueCredential) -> Draft:
+    """A signed credential, ready to be kept; raises a refusal that names every fault of its kind."""
+    return await _by_the_newest_book(desk, lambda: _draft(desk, command))
+
+
+async def check_credential(desk: Desk, command: CheckCredential) -> CheckView:
+    """What a verifier would find in the credential; raises what `draft_credential` would, and signs nothing for real."""
+    results = await _by_the_newest_book(desk, lambda: _check(desk, command))
+    return CheckView(
+        findings=tuple(
+            FindingView(number=step.number, name=step.name, outcome=step.outcome, reason=step.reason, detail=step.detail)
+            for step in results
+        )
+    )
+
+
+async def _by_the_newest_book(desk: Desk, work: Callable[[], Awaitable[T]]) -> T:
+    try:
+        return await work()
+    except (InstitutionUnknown, NoSigningKey, CredentialRefused):
+        if not await desk.refresh_trust():
+            raise
+        return await work()
+
+
+async def _check(desk: Desk, command: CheckCredential) -> list[StepResult]:
+    ready = await _ready(desk, command)
+    issuance = _issuance(desk, ready.institution, ("1", 0), None)
+    return _rehearse(desk, ready, vc_jwt.payload(ready.credential, issuance))
+
+
+async def _draft(desk: Desk, command: IssueCredential) -> Draft:
+    version = desk.trust_version
+    ready = await _ready(desk, command)
+    place = await desk.place()
+    issuance = _issuance(desk, ready.institution, place, command.replaces)
+    payload = vc_jwt.payload(ready.credential, issuance)
+    _rehearse(desk, ready, payload)
+    token = _sign(ready, payload, ready.signer)
+    compact, key = token.compact, sealing.new_key()
+    return Draft(
+        node=desk.node,
+        event=_event(ready, issuance, place, vc_jwt.commitment(token)),
+        compact=compact,
+        key=key,
+        box=sealing.seal(key, issuance.ref, "credential", compact),
+        valid_from=ready.credential.valid_from or ready.credential.issued,
+        trust_version=version,
+    )
+
+
+async def _ready(desk: Desk, command: CheckCredential) -> _Ready:
+    now = desk.clock.now()
+    credential = build(_written(command), now, desk.policy.coherence)
+    country = credential.awarding_body.country
+    wanted = Wanted(credential.credential_type, eqf_of(credential.level, country), credential.isced_f, country)
+    signer = await desk.signer(command.institution)
+    if signer is None:
+        raise _cannot_sign(desk.is_known(command.institution, wanted, now))
+    institution = InstitutionId(desk.settings.federation, desk.node, command.institution)
+    return _Ready(credential, wanted, institution, signer, now)
+
+
+def _cannot_sign(known: bool) -> TestamurError:
+    if not known:
+        return InstitutionUnknown("Have the registry accredit it first, or use a token of the institution that is meant.")
+    return NoSigningKey("Make a key for it here and have the registry announce it; if that was just done, try again.")
+
+
+def _written(command: CheckCredential) -> Mapping[str, Any]:
+    """The draft with the validity that the command gives beside it."""
+    beside = {"valid_from": command.valid_from, "valid_until": command.valid_until}
+    given = {name: rfc3339(moment) for name, moment in beside.items() if moment is not None}
+    twice = [name for name in given if command.credential.get(name) is not None]
+    if twice:
+        raise SaidTwice(f"Say {' and '.join(twice)} in the credential or beside it, not in both.")
+    return {**command.credential, **given} if given else command.credential
+
+
+def _issuance(desk: Desk, institution: InstitutionId, place: tuple[str, int], replaces: str | None) -> Issuance:
+    entries = status_entries(desk.settings.status_list_url, *place)
+    return Issuance(new_ref(), institution, entries, new_salt(), replaces)
+
+
+def _rehearse(desk: Desk, ready: _Ready, payload: bytes) -> list[StepResult]:
+    """Sign with a throwaway key and look at the result as a verifier would; raises `CredentialRefused`."""
+    signer, key = desk.throwaway.take()
+    results = rehearse(_sign(ready, payload, signer).compact, key, desk.policy, ready.now, desk.book)
+    refuse_findings(results, ready.credential.issued, ready.now)
+    return results
+
+
+def _sign(ready: _Ready, payload: bytes, signer: LocalSigner) -> gate.Token:
+    """The payload under a key, in the header that the format asks for; rehearsed and real differ in the key alone."""
+    return seal_token({"typ": FORMAT, "cty": "vc", "iss": ready.institution.urn}, payload, signer)
+
+
+def _event(ready: _Ready, issuance: Issuance, place: tuple[str, int], commitment: str) -> CredentialIssued:
+    return CredentialIssued(
+        ref=issuance.ref,
+        commitments={FORMAT: commitment},
+        institution=ready.institution.slug,
+        kid=ready.signer.kid,
+        credential_type=ready.wanted.credential_type,
+        eqf=ready.wanted.eqf,
+        isced_f=ready.wanted.isced_f,
+        status_list=place[0],
+        status_index=place[1],
+        issued=ready.credential.issued,
+        valid_until=ready.credential.valid_until,
+        replaces=issuance.replaces,
+    )

@@ -1,0 +1,185 @@
+"""One function for each command and each event heard.
+
+What is lost if the process dies here: while drafting, a signature that nobody has seen and a place nobody took. Before the
+commit the same; after it nothing: the credential, its place, the event and the answer are durable together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from services.issuer import repository, sealing
+from services.issuer.commands import CorrectCredential, CredentialSummary, CredentialView, IssueCredential, KeyView
+from services.issuer.desk import Desk
+from services.issuer.domain import (
+    FORMAT,
+    CredentialReplaced,
+    Draft,
+    DraftOutdated,
+    InstitutionUnknown,
+    refuse_correction,
+    status_of,
+)
+from services.issuer.drafting import check_credential, draft_credential
+from shared.bus.inbox import Heard
+from shared.bus.outbox import Unit
+from shared.errors import TestamurError
+from shared.jose.signers import LocalSigner
+from shared.status.facts import STATUS_EVENTS, from_entry
+from shared.store.port import Document, DuplicateKey, Reader
+
+__all__ = [
+    "check_credential",
+    "correction_of",
+    "draft_credential",
+    "issue_credential",
+    "keep_drafted",
+    "make_key",
+    "on_status",
+    "on_trust",
+    "read_credential",
+    "require_institution",
+    "summary_of",
+]
+
+T = TypeVar("T")
+Work = Callable[[Unit], Awaitable[CredentialView]]
+
+ATTEMPTS = 5
+"""How often a draft is made anew because something came first; a second time is rare, a third a sign of trouble."""
+
+
+async def keep_drafted(desk: Desk, command: IssueCredential, keep: Callable[[Work], Awaitable[T]]) -> T:
+    """Draft, and hand what is to be done in the transaction to `keep`; anew where something came first.
+
+    A refusal is raised inside the transaction: an answer that was given before under the same key wins over it.
+    """
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await keep(await _work(desk, command))
+        except DraftOutdated:
+            await desk.refresh_trust()
+            await desk.refresh_places()
+    return await keep(await _work(desk, command))
+
+
+async def issue_credential(unit: Unit, draft: Draft) -> CredentialView:
+    """Keep a draft and say that it was issued; raises `DraftOutdated`, or why what it replaces cannot be corrected."""
+    if await repository.trust_version(unit.tx, draft.node) != draft.trust_version:
+        raise DraftOutdated("The accreditations have changed meanwhile. Send the request again.")
+    if draft.event.replaces is not None:
+        await _replace(unit, draft, draft.event.replaces)
+    try:
+        await repository.take_place(unit.tx, draft)
+    except DuplicateKey:
+        raise DraftOutdated("Its place in the status list was taken meanwhile. Send the request again.") from None
+    await repository.insert_credential(unit.tx, draft)
+    await unit.emit(draft.event)
+    await unit.audit("credential.issue", draft.ref, institution=draft.event.institution, replaces=draft.event.replaces)
+    return _issued(draft)
+
+
+async def correction_of(desk: Desk, ref: str, command: CorrectCredential, tenant: str | None) -> IssueCredential:
+    """The command that issues a corrected credential in place of an earlier one of the caller's."""
+    old = await repository.find_credential(desk.store, ref, tenant)
+    return IssueCredential(
+        institution=old.body["institution"],
+        credential=command.credential,
+        valid_from=command.valid_from,
+        valid_until=command.valid_until,
+        replaces=ref,
+    )
+
+
+def require_institution(institution: str, tenant: str | None) -> None:
+    """Raise `InstitutionUnknown` where the caller acts for another institution."""
+    if tenant not in (None, institution):
+        raise InstitutionUnknown("Have the registry accredit it first, or use a token of the institution that is meant.")
+
+
+async def make_key(unit: Unit, institution: str, signer: LocalSigner) -> KeyView:
+    """Note that the institution has this key; it signs once the registry has announced it."""
+    await unit.audit("institution-key.make", institution, kid=signer.kid)
+    return KeyView(institution=institution, kid=signer.kid, jwk=signer.public_jwk)
+
+
+async def read_credential(reader: Reader, origin: str, ref: str, tenant: str | None) -> CredentialView:
+    """A credential with its signed form, opened with its key; without it once it was erased."""
+    row = await repository.find_credential(reader, ref, tenant)
+    key = await repository.credential_key(reader, ref)
+    opened = sealing.unseal(key, ref, "credential", row.body["box"]).decode() if key else None
+    summary = await summary_of(reader, origin, row)
+    return CredentialView(**dict(summary), credential=opened)
+
+
+async def summary_of(reader: Reader, origin: str, row: Document) -> CredentialSummary:
+    """A credential without its signed form, and what became of it."""
+    body = row.body
+    state = await repository.state_of(reader, origin, row.key, body["kid"])
+    return CredentialSummary(
+        ref=row.key,
+        institution=body["institution"],
+        status=status_of(state),
+        format=body["format"],
+        commitment=body["commitment"],
+        kid=body["kid"],
+        credential_type=body["credential_type"],
+        issued=body["issued"],
+        valid_from=body["valid_from"],
+        valid_until=body["valid_until"],
+        replaces=body["replaces"],
+        replaced_by=state.replaced_by,
+    )
+
+
+async def on_trust(unit: Unit, heard: Heard) -> None:
+    """Learn who may issue what, by which key."""
+    await repository.keep_trust(unit.tx, heard)
+
+
+async def on_status(unit: Unit, heard: Heard) -> None:
+    """Learn what became of a credential: registered, suspended, reinstated, revoked."""
+    assert isinstance(heard.event, STATUS_EVENTS)
+    await repository.keep_status(unit.tx, heard.origin, from_entry(heard.entry, heard.event, heard.known_at))
+
+
+async def _work(desk: Desk, command: IssueCredential) -> Work:
+    try:
+        draft = await draft_credential(desk, command)
+    except TestamurError as error:
+        refusal = error
+
+        async def refuse(_unit: Unit) -> CredentialView:
+            raise refusal
+
+        return refuse
+    return lambda unit: issue_credential(unit, draft)
+
+
+async def _replace(unit: Unit, draft: Draft, replaced: str) -> None:
+    old = await repository.find_credential(unit.tx, replaced, draft.event.institution)
+    refuse_correction(await repository.state_of(unit.tx, draft.node, replaced, old.body["kid"]))
+    try:
+        await repository.take_replacement(unit.tx, replaced, draft.ref)
+    except DuplicateKey:
+        raise CredentialReplaced("Correct the credential that replaced it.") from None
+
+
+def _issued(draft: Draft) -> CredentialView:
+    event = draft.event
+    return CredentialView(
+        ref=event.ref,
+        institution=event.institution,
+        status="issued",
+        format=FORMAT,
+        commitment=event.commitments[FORMAT],
+        kid=event.kid,
+        credential_type=event.credential_type,
+        issued=event.issued,
+        valid_from=draft.valid_from,
+        valid_until=event.valid_until,
+        replaces=event.replaces,
+        replaced_by=None,
+        credential=draft.compact.decode(),
+    )

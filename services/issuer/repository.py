@@ -1,0 +1,167 @@
+"""How the issuer's nouns are stored: credentials encrypted, their keys apart, and what was heard as facts.
+
+A credential's row never changes: what became of it is folded from the facts of its ref and key. No row holds anything of the
+learner in the clear. What is heard is kept under its origin, and a repeat changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+import pybase64
+
+from services.issuer.domain import FORMAT, CredentialUnknown, Draft
+from shared.bus.inbox import Heard
+from shared.clock import rfc3339
+from shared.events.base import CATALOGUE
+from shared.status.facts import Fact, by_credential, from_document, key_cutoff, to_document
+from shared.status.fold import State, fold
+from shared.store.port import Collection, Document, DuplicateKey, Index, Reader, Transaction
+from shared.trust.accreditation import TrustFact
+
+CREDENTIALS = Collection("credentials", (Index(("institution",)),))
+"""By ref: who signed it by which key, dates, commitment, place in the status list, and `box`, the encrypted credential."""
+
+CREDENTIAL_KEYS = Collection("credential_keys")
+"""By ref: `{key}`. Deleting the document erases the credential and every stored answer that holds it."""
+
+STATUS_INDEXES = Collection("status_indexes")
+"""By `<list>/<index>`: `{ref}`, the places taken."""
+
+REPLACEMENTS = Collection("replacements")
+"""By the ref of the credential that was corrected: `{by}`. One correction each."""
+
+STATUS_FACTS = Collection("status_facts")
+"""By `<origin>/<ref>/...` or `<origin>/key/<kid>/...`: facts about a credential, or about all of a key."""
+
+TRUST_FACTS = Collection("trust_facts")
+"""By `<origin>/<epoch>/<sequence>/<hash>`: `{kind, value, epoch, seq, aft}`."""
+
+TRUST_VERSION = Collection("trust_version")
+"""By origin, empty: its version rises with each trust fact, so a transaction can tell whether anything came in between."""
+
+COLLECTIONS = (CREDENTIALS, CREDENTIAL_KEYS, STATUS_INDEXES, REPLACEMENTS, STATUS_FACTS, TRUST_FACTS, TRUST_VERSION)
+
+
+async def insert_credential(tx: Transaction, draft: Draft) -> None:
+    """Keep a credential and its key."""
+    event = draft.event
+    body = {
+        "institution": event.institution,
+        "kid": event.kid,
+        "credential_type": event.credential_type,
+        "format": FORMAT,
+        "commitment": event.commitments[FORMAT],
+        "status_list": event.status_list,
+        "status_index": event.status_index,
+        "issued": rfc3339(event.issued),
+        "valid_from": rfc3339(draft.valid_from),
+        "valid_until": rfc3339(event.valid_until) if event.valid_until else None,
+        "replaces": event.replaces,
+        "box": draft.box,
+    }
+    await tx.insert(CREDENTIALS, event.ref, body)
+    await tx.insert(CREDENTIAL_KEYS, event.ref, {"key": pybase64.b64encode(draft.key).decode()})
+
+
+async def find_credential(reader: Reader, ref: str, tenant: str | None) -> Document:
+    """The row of a credential; `CredentialUnknown` where there is none, or it is not that tenant's."""
+    row = await reader.get(CREDENTIALS, ref)
+    if row is None or tenant not in (None, row.body["institution"]):
+        raise CredentialUnknown("Check the reference, and that the token acts for the credential's institution.")
+    return row
+
+
+async def credential_key(reader: Reader, ref: str) -> bytes | None:
+    """The key that opens a credential, or None once it was erased."""
+    row = await reader.get(CREDENTIAL_KEYS, ref)
+    return pybase64.b64decode(row.body["key"], validate=True) if row else None
+
+
+async def state_of(reader: Reader, origin: str, ref: str, kid: str) -> State:
+    """What became of a credential, by what was heard from its registry."""
+    named = await _facts(reader, f"{origin}/{ref}/")
+    cutoffs = (key_cutoff(fact) for fact in await _facts(reader, f"{origin}/key/{kid}/"))
+    return fold(named, [cutoff for cutoff in cutoffs if cutoff])
+
+
+async def keep_status(tx: Transaction, origin: str, fact: Fact) -> None:
+    """Keep a fact under every credential it names, and under the key it speaks of."""
+    for ref, narrow in by_credential(fact):
+        await _keep(tx, STATUS_FACTS, f"{origin}/{ref}/{_place(narrow)}", to_document(narrow))
+    cutoff = key_cutoff(fact)
+    if cutoff is not None:
+        await _keep(tx, STATUS_FACTS, f"{origin}/key/{cutoff.kid}/{_place(fact)}", to_document(fact))
+
+
+async def keep_trust(tx: Transaction, heard: Heard) -> None:
+    """Keep a fact of the trust stream, and let the version rise with it."""
+    key = f"{heard.origin}/{heard.epoch:06d}/{heard.seq:015d}/{heard.hash}"
+    body = {
+        "kind": heard.event.kind,
+        "value": heard.entry.token.payload.decode(),
+        "epoch": heard.epoch,
+        "seq": heard.seq,
+        "aft": dict(heard.after),
+    }
+    if await _keep(tx, TRUST_FACTS, key, body):
+        await tx.put(TRUST_VERSION, heard.origin, {}, expect=await trust_version(tx, heard.origin))
+
+
+async def trust_version(reader: Reader, origin: str) -> int:
+    """How many trust facts of an origin are kept; 0 before the first."""
+    row = await reader.get(TRUST_VERSION, origin)
+    return row.version if row else 0
+
+
+async def trust_facts(reader: Reader, origin: str) -> list[TrustFact]:
+    """Every trust fact of an origin."""
+    return [_trust_fact(row) for row in await _all(reader, TRUST_FACTS, f"{origin}/")]
+
+
+async def take_place(tx: Transaction, draft: Draft) -> None:
+    """Take the draft's place in its status list; raises `DuplicateKey` when it is taken."""
+    await tx.insert(STATUS_INDEXES, draft.index_key, {"ref": draft.ref})
+
+
+async def taken_places(reader: Reader, name: str) -> set[int]:
+    """The places of a status list that are taken."""
+    return {int(row.key.partition("/")[2]) for row in await _all(reader, STATUS_INDEXES, f"{name}/")}
+
+
+async def take_replacement(tx: Transaction, replaced: str, by: str) -> None:
+    """Note that one credential replaces another; raises `DuplicateKey` when another does already."""
+    await tx.insert(REPLACEMENTS, replaced, {"by": by})
+
+
+async def _facts(reader: Reader, prefix: str) -> Iterable[Fact]:
+    return [from_document(row.body) for row in await _all(reader, STATUS_FACTS, prefix)]
+
+
+async def _all(reader: Reader, collection: Collection, prefix: str) -> list[Document]:
+    found: list[Document] = []
+    after = ""
+    while rows := await reader.scan(collection, prefix=prefix, after=after):
+        found += rows
+        after = rows[-1].key
+    return found
+
+
+async def _keep(tx: Transaction, collection: Collection, key: str, body: dict[str, Any]) -> bool:
+    """Insert what may be there already; returns whether it was new."""
+    with suppress(DuplicateKey):
+        await tx.insert(collection, key, body)
+        return True
+    return False
+
+
+def _place(fact: Fact) -> str:
+    return f"{fact.event.stream.name}/{fact.epoch:06d}/{fact.seq:015d}/{fact.hash}"
+
+
+def _trust_fact(row: Document) -> TrustFact:
+    body = row.body
+    event = CATALOGUE[body["kind"]].model_validate_json(body["value"])
+    return TrustFact(event, body["epoch"], body["seq"], body["aft"])

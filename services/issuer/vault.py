@@ -1,0 +1,33 @@
+"""Keeping an answer that holds a credential under that credential's own key, so that erasing reaches it too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from services.issuer import repository, sealing
+from services.issuer.commands import CredentialView
+from shared.bus.outbox import Unit
+from shared.web.problems import Unexpected
+
+
+class CredentialVault:
+    """An `AnswerVault` for answers that are a `CredentialView`."""
+
+    async def seal(self, unit: Unit, body: bytes, result: BaseModel) -> dict[str, Any]:
+        """Encrypt the answer with the key of the credential in it."""
+        assert isinstance(result, CredentialView)
+        key = await repository.credential_key(unit.tx, result.ref)
+        if key is None:
+            raise Unexpected("The answer could not be kept. Send the request again.")
+        return {"ref": result.ref, "box": sealing.seal(key, result.ref, "answer", body)}
+
+    async def open(self, unit: Unit, sealed: Mapping[str, Any]) -> bytes | None:
+        """The answer again, or None once the credential was erased."""
+        key = await repository.credential_key(unit.tx, sealed["ref"])
+        return sealing.unseal(key, sealed["ref"], "answer", sealed["box"]) if key else None
+
+
+VAULT = CredentialVault()
