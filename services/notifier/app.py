@@ -1,0 +1,83 @@
+"""Composition root: opens store and bus, wires handlers and the delivery loop, returns the app."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from services.notifier import api, consumer, repository
+from services.notifier.delivery import Courier
+from services.notifier.desk import Desk
+from services.notifier.settings import NotifierSettings
+from shared.bus.engine import Engine, open_engine
+from shared.bus.port import Bus
+from shared.clock import Clock
+from shared.home import Home
+from shared.settings import NodeSettings
+from shared.web import idempotency, operations
+from shared.web.app import make_app
+from shared.web.auth import Authorities
+from shared.web.door import Door
+from shared.web.fetch import Fetcher
+from testamur import __version__
+
+SWEEP_SECONDS = 3_600.0
+"""How often deliveries and idempotency rows whose time is over are looked for."""
+
+
+def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | None = None) -> FastAPI:
+    """The notifier's app; `bus` is handed in where one process shares it."""
+    mine = NotifierSettings.of(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        home = Home(mine)
+        async with (
+            Fetcher(mine.fetch_allow) as fetcher,
+            open_engine(
+                mine,
+                service="notifier",
+                hears=consumer.SUBSCRIPTIONS,
+                streams=consumer.STREAMS,
+                foreign=True,
+                collections=(*repository.COLLECTIONS, *idempotency.COLLECTIONS),
+                clock=clock,
+                home=home,
+                bus=bus,
+            ) as engine,
+        ):
+            own = home.signer("access-token").verification_key()
+            app.state.authorities = Authorities.of_node(mine, [own], fetcher, engine.clock)
+            app.state.checks.update(engine.checks)
+            app.state.engine = engine
+            app.state.desk = Desk(Door(engine.outbox), engine.store, fetcher, mine)
+            _deliver(engine, fetcher, app.state.desk)
+            yield
+
+    return make_app(
+        service="notifier",
+        title="Testamur notifier",
+        version=__version__,
+        description="Tells those who asked what became of credentials and institutions.",
+        settings=mine,
+        routers=[api.routes, operations.routes],
+        tags=[api.TAG],
+        lifespan=lifespan,
+        clock=clock,
+    )
+
+
+def _deliver(engine: Engine, fetcher: Fetcher, desk: Desk) -> None:
+    courier = Courier(engine.store, engine.clock, fetcher, desk.settings)
+
+    async def sweep() -> None:
+        while True:
+            await courier.sweep()
+            await desk.door.sweep()
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    engine.spawn(courier.run, "delivery")
+    engine.spawn(sweep, "sweep")

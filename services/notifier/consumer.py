@@ -1,0 +1,32 @@
+"""The bus door: what the notifier hears, of its own node and of all others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services.notifier.handlers import (
+    on_credential_changed,
+    on_credential_registered,
+    on_credentials_revoked,
+    on_institution_changed,
+    on_institution_key_added,
+)
+from shared.bus.inbox import Handler
+from shared.events.base import Event
+from shared.events.registrations import CredentialRegistered
+from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
+from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, InstitutionKeyAdded
+
+SUBSCRIPTIONS: Mapping[type[Event], Handler] = {
+    InstitutionAccredited: on_institution_changed,
+    AccreditationWithdrawn: on_institution_changed,
+    InstitutionKeyAdded: on_institution_key_added,
+    CredentialSuspended: on_credential_changed,
+    CredentialReinstated: on_credential_changed,
+    CredentialRevoked: on_credential_changed,
+    CredentialsRevoked: on_credentials_revoked,
+    CredentialRegistered: on_credential_registered,
+}
+
+STREAMS = ("trust", "status", "registrations")
+"""Which streams these come on, in the order in which they are drained."""

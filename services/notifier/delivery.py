@@ -1,0 +1,183 @@
+"""The delivery loop: whatever is due is sent, a bounded number at once, and what came of it is written down.
+
+What is lost if the process dies here: nothing. A delivery that was sent and not yet marked is still due, and is sent again
+under the same `webhook-id`: at least once. One process delivers, by lease; a second that wrongly believed it did would only
+repeat ids.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from services.notifier.channels import webhook
+from services.notifier.channels.webhook import Attempt
+from services.notifier.domain import KEPT_ATTEMPTS, next_attempt
+from services.notifier.handlers import disable
+from services.notifier.repository import DELIVERIES, DUE, SUBSCRIPTIONS, due_key, forget, put_delivery
+from services.notifier.settings import NotifierSettings
+from shared.bus.lease import TERM, acquire, release
+from shared.clock import Clock
+from shared.ids import new_event_id
+from shared.store.port import PAGE, Document, Store, Transaction
+from shared.telemetry import get_logger, histogram
+from shared.web.fetch import Fetcher
+
+POLL = 0.25
+"""Seconds between looks at what is due."""
+
+LOOK_AHEAD = 5_000
+"""How many due deliveries are looked through for some that may be sent now, past those of receivers that are busy."""
+
+LEASE = "delivery"
+RENEW = TERM.total_seconds() / 3
+
+SECONDS = histogram("testamur_notifier_delivery_seconds", "How long sending a webhook took, by outcome.")
+
+_log = get_logger("notifier.delivery")
+
+
+class Courier:
+    """Sends what is due."""
+
+    def __init__(self, store: Store, clock: Clock, fetcher: Fetcher, settings: NotifierSettings) -> None:
+        self._store = store
+        self._clock = clock
+        self._fetcher = fetcher
+        self._settings = settings
+        self._holder = new_event_id()
+        self._token: int | None = None
+        self._renewed = float("-inf")
+        self._under_way: dict[str, str] = {}
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as sending:
+                while True:
+                    self._wake.clear()
+                    await self._start(sending)
+                    await self._pause()
+        finally:
+            if self._token is not None:
+                await release(self._store, LEASE, self._token)
+
+    async def step(self) -> int:
+        """Send everything that may be sent now, once; returns how much that was."""
+        async with asyncio.TaskGroup() as sending:
+            return await self._start(sending)
+
+    async def sweep(self) -> int:
+        """Delete deliveries whose time in the log is over, a page in each transaction; returns how many."""
+        before = self._clock.now().timestamp() - self._settings.notifier_retention_days * 86_400
+        deleted = 0
+        while gone := await self._store.transact(lambda tx: forget(tx, before, PAGE)):
+            deleted += gone
+        return deleted
+
+    async def _start(self, sending: asyncio.TaskGroup) -> int:
+        rows = await self._startable()
+        if (rows or self._under_way) and not await self._leads():
+            return 0
+        for row in rows:
+            key = row.key.partition("/")[2]
+            self._under_way[key] = row.body["subscription"]
+            sending.create_task(self._deliver(key, row.key))
+        return len(rows)
+
+    async def _leads(self) -> bool:
+        """Whether this process is the one that delivers; renews the lease in good time."""
+        if self._token is None or self._clock.monotonic() - self._renewed > RENEW:
+            self._token = await acquire(self._store, LEASE, self._holder, self._clock.now())
+            self._renewed = self._clock.monotonic()
+        return self._token is not None
+
+    async def _startable(self) -> list[Document]:
+        """Due deliveries, the oldest first, as many as may be under way at once and to one subscription."""
+        now = due_key("", self._clock.now().timestamp() + 0.001)
+        free = self._settings.notifier_concurrency - len(self._under_way)
+        busy, found, after, seen = Counter(self._under_way.values()), list[Document](), "", 0
+        while free > len(found) and seen < LOOK_AHEAD:
+            page = await self._store.scan(DUE, after=after, limit=PAGE)
+            for row in page:
+                if row.key >= now:
+                    return found
+                subscription = row.body["subscription"]
+                mine = row.key.partition("/")[2] not in self._under_way
+                if mine and busy[subscription] < self._settings.notifier_per_subscription and len(found) < free:
+                    busy[subscription] += 1
+                    found.append(row)
+            if len(page) < PAGE:
+                break
+            after, seen = page[-1].key, seen + len(page)
+        return found
+
+    async def _deliver(self, key: str, due: str) -> None:
+        try:
+            delivery = await self._store.get(DELIVERIES, key)
+            if delivery is None or delivery.body["due"] != due:  # it was put off or forgotten since the look
+                await self._store.transact(lambda tx: tx.delete(DUE, due))
+                return
+            receiver = await self._store.get(SUBSCRIPTIONS, delivery.body["subscription"])
+            if receiver is None or receiver.body["state"] != "active":
+                await self._store.transact(lambda tx: _cancel(tx, key))
+                return
+            attempt = await self._send(delivery, receiver)
+            now = self._clock.now().timestamp()
+            await self._store.transact(lambda tx: _record(tx, key, attempt, now))
+        finally:
+            self._under_way.pop(key, None)
+            self._wake.set()
+
+    async def _send(self, delivery: Document, receiver: Document) -> Attempt:
+        body = receiver.body
+        secrets = [body["secret"]]
+        if body["previous"] and self._clock.now().timestamp() < body["previous_until"]:
+            secrets.append(body["previous"])
+        attempt = await webhook.send(
+            self._fetcher,
+            self._clock,
+            body["url"],
+            delivery.key,
+            delivery.body["body"],
+            secrets,
+            self._settings.notifier_timeout,
+        )
+        SECONDS.record(attempt.milliseconds / 1000, outcome="delivered" if attempt.delivered else "failed")
+        if not attempt.delivered:
+            _log.info("webhook not taken", delivery=delivery.key, status=attempt.status, error=attempt.error)
+        return attempt
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(POLL):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+
+async def _record(tx: Transaction, key: str, attempt: Attempt, now: float) -> None:
+    """Write down what an attempt came to, and when the next one is due."""
+    row = await tx.get(DELIVERIES, key)
+    if row is None:
+        return
+    line = {"at": attempt.at.timestamp(), "status": attempt.status, "error": attempt.error}
+    line["milliseconds"] = attempt.milliseconds
+    attempts = [*row.body["attempts"], line][-KEPT_ATTEMPTS:]
+    if attempt.delivered or attempt.gone:
+        state = "delivered" if attempt.delivered else "failed"
+        await put_delivery(tx, row, {"attempts": attempts, "state": state}, None)
+        if attempt.gone:
+            await disable(tx, row.body["subscription"])
+        return
+    failures = row.body["failures"] + 1
+    again = next_attempt(key, failures, now, attempt.retry_after)
+    state = "pending" if again is not None else "failed"
+    await put_delivery(tx, row, {"attempts": attempts, "state": state, "failures": failures}, again)
+
+
+async def _cancel(tx: Transaction, key: str) -> None:
+    row = await tx.get(DELIVERIES, key)
+    if row is not None:
+        await put_delivery(tx, row, {"state": "cancelled"}, None)

@@ -1,0 +1,28 @@
+"""What the routes work with, made once in the lifespan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fastapi import Request
+
+from services.notifier.settings import NotifierSettings
+from shared.store.port import Store
+from shared.web.door import Door
+from shared.web.fetch import Fetcher
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The door for changes, the store for reading, the way out for checking addresses, and the knobs."""
+
+    door: Door
+    store: Store
+    fetcher: Fetcher
+    settings: NotifierSettings
+
+    @staticmethod
+    def of(request: Request) -> Desk:
+        """The desk of the app that answers this request."""
+        desk: Desk = request.app.state.desk
+        return desk

@@ -1,0 +1,98 @@
+"""The HTTP door: a question in, a report out. The answer is 200 whatever the verdict: that is what was asked for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Depends, Request, Response
+from pydantic import ValidationError
+
+from services.verifier import handlers
+from services.verifier.commands import VerifyCredential
+from services.verifier.handlers import Desk
+from services.verifier.replica import age_of
+from services.verifier.views import OriginKnown, PolicyView, ReportView, StreamView
+from shared.bus.engine import Engine
+from shared.formats import vc_jwt
+from shared.jose import strict_json
+from shared.trust.nodes import Node
+from shared.web.auth import Caller, requires
+from shared.web.command import JsonBytes
+from shared.web.operations import Running
+from shared.web.problems import refusal
+from shared.web.strict import require_media_type, router
+
+TAG = {
+    "name": "verification",
+    "description": "Is this credential true? Answered from this node's replica, and not recorded.",
+}
+
+JSON = "application/json"
+
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            JSON: {"schema": VerifyCredential.model_json_schema()},
+            vc_jwt.MEDIA_TYPE: {
+                "schema": {"type": "string", "description": "The credential itself, without further wishes."}
+            },
+        },
+    }
+}
+
+routes = router("verification")
+
+Verifier = Annotated[Caller, requires("verify")]
+
+
+def desk_of(request: Request) -> Desk:
+    """The desk of the app that answers this request."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+@routes.post("/verifications", response_model=ReportView, openapi_extra=BODY)
+async def verify_credential(request: Request, _: Verifier) -> Response:
+    """Verify a credential: the verdict, and each of the eleven steps with its outcome and evidence."""
+    report = await handlers.verify_credential(desk_of(request), await _question(request))
+    return Response(orjson.dumps(report.to_dict()), media_type=JSON)
+
+
+@routes.get("/policy")
+async def read_policy(desk: Annotated[Desk, Depends(desk_of)], _: Verifier) -> PolicyView:
+    """By which policy this node judges."""
+    return PolicyView(**desk.policy.document())
+
+
+@routes.get("/origins")
+async def list_origins(desk: Annotated[Desk, Depends(desk_of)], engine: Running, _: Verifier) -> tuple[OriginKnown, ...]:
+    """Every nation of the federation list, how far its log is known here, and how old that knowledge is."""
+    return tuple(_known(engine, desk, node) for node in engine.membership.list.nodes)
+
+
+async def _question(request: Request) -> VerifyCredential:
+    """The command, out of a JSON body or out of the bare credential."""
+    kind, raw = require_media_type(request, JSON, vc_jwt.MEDIA_TYPE), await request.body()
+    try:
+        if kind == vc_jwt.MEDIA_TYPE:
+            return VerifyCredential(credential=raw.decode("ascii", "replace").strip())
+        strict_json.loads(raw)
+        return VerifyCredential.model_validate(JsonBytes(raw))
+    except ValidationError as error:
+        raise refusal([{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_input=False)]) from None
+
+
+def _known(engine: Engine, desk: Desk, node: Node) -> OriginKnown:
+    view = engine.inbox.origin(node.name)
+    age = age_of(view, desk.clock.now())
+    return OriginKnown(
+        node=node.name,
+        jurisdictions=node.jurisdictions,
+        status=node.status,
+        streams=tuple(StreamView(stream=name, epoch=at.epoch, seq=at.seq) for name, at in view.positions.items()),
+        age_seconds=age,
+        fresh=age is not None and age <= desk.policy.max_age,
+        contradictory=view.contradictory,
+    )

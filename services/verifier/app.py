@@ -1,0 +1,73 @@
+"""Composition root: opens store and bus, wires handlers, returns the app."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from services.verifier import api, consumer, repository
+from services.verifier.handlers import Desk
+from services.verifier.replica import Replica
+from services.verifier.settings import VerifierSettings
+from shared.bus.engine import Engine, open_engine
+from shared.bus.port import Bus
+from shared.clock import Clock
+from shared.home import Home
+from shared.settings import NodeSettings
+from shared.verification.policy import Policy
+from shared.web import operations
+from shared.web.app import make_app
+from shared.web.auth import Authorities
+from shared.web.fetch import Fetcher
+from testamur import __version__
+
+
+def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | None = None) -> FastAPI:
+    """The verifier's app; `bus` is handed in where one process shares it. Raises `Misconfigured`."""
+    mine = VerifierSettings.of(settings)
+    policy = mine.policy()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        home = Home(mine)
+        async with (
+            Fetcher(mine.fetch_allow) as fetcher,
+            open_engine(
+                mine,
+                service="verifier",
+                hears=consumer.SUBSCRIPTIONS,
+                streams=consumer.STREAMS,
+                foreign=True,
+                collections=repository.COLLECTIONS,
+                clock=clock,
+                home=home,
+                bus=bus,
+            ) as engine,
+        ):
+            own = home.signer("access-token").verification_key()
+            app.state.authorities = Authorities.of_node(mine, [own], fetcher, engine.clock)
+            app.state.checks.update(engine.checks)
+            app.state.engine = engine
+            app.state.desk = desk_of(engine, policy)
+            yield
+
+    return make_app(
+        service="verifier",
+        title="Testamur verifier",
+        version=__version__,
+        description="Answers whether a micro-credential is true, from this node's own replica.",
+        settings=mine,
+        routers=[api.routes, operations.routes],
+        tags=[api.TAG],
+        lifespan=lifespan,
+        clock=clock,
+        max_body_bytes=max(mine.max_body_bytes, 512 * 1024),
+    )
+
+
+def desk_of(engine: Engine, policy: Policy) -> Desk:
+    """What questions are answered with, on a running engine."""
+    replica = Replica(engine.store, engine.inbox, engine.membership)
+    return Desk(replica, engine.clock, policy, engine.settings.node, engine.settings.federation)

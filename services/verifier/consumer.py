@@ -1,0 +1,27 @@
+"""The bus door: what the verifier hears, of its own node and of all others. Checkpoints are the inbox's own matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services.verifier.handlers import on_status_event, on_trust_event
+from shared.bus.inbox import Handler
+from shared.events.base import Event
+from shared.events.registrations import CredentialRegistered
+from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
+from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, InstitutionKeyAdded, InstitutionKeyRetired
+
+SUBSCRIPTIONS: Mapping[type[Event], Handler] = {
+    InstitutionAccredited: on_trust_event,
+    AccreditationWithdrawn: on_trust_event,
+    InstitutionKeyAdded: on_trust_event,
+    InstitutionKeyRetired: on_trust_event,
+    CredentialSuspended: on_status_event,
+    CredentialReinstated: on_status_event,
+    CredentialRevoked: on_status_event,
+    CredentialsRevoked: on_status_event,
+    CredentialRegistered: on_status_event,
+}
+
+STREAMS = ("checkpoints", "trust", "status", "registrations")
+"""Which streams these come on, in the order in which they are drained; the checkpoints say how fresh the rest is."""

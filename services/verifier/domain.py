@@ -1,0 +1,30 @@
+"""What one origin said that touches more than one credential: its trust book and its cut-off keys. Pure.
+
+A book is a function of a set of facts that only grows, so the number of facts it was made of names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from shared.status.facts import KeyCutoff
+from shared.trust.accreditation import TrustBook, TrustFact
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """One origin's trust book and key cutoffs, as of a revision (0: nothing was said yet)."""
+
+    revision: int
+    trust: TrustBook
+    cutoffs: Mapping[str, tuple[KeyCutoff, ...]]
+    """By key id."""
+
+
+def book_of(revision: int, facts: Iterable[TrustFact], cutoffs: Iterable[KeyCutoff]) -> Book:
+    """The book that these facts make, in whatever order they come."""
+    by_key: dict[str, tuple[KeyCutoff, ...]] = {}
+    for cutoff in cutoffs:
+        by_key[cutoff.kid] = (*by_key.get(cutoff.kid, ()), cutoff)
+    return Book(revision, TrustBook(facts), by_key)

@@ -1,0 +1,78 @@
+"""One function for the one command, and one for each kind of event heard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.verifier.commands import VerifyCredential
+from services.verifier.replica import Replica
+from services.verifier.repository import add_cutoff, add_facts, add_trust_fact
+from shared.bus.inbox import Heard
+from shared.bus.outbox import Unit
+from shared.clock import Clock
+from shared.status import facts
+from shared.status.facts import STATUS_EVENTS
+from shared.telemetry import counter, histogram
+from shared.trust import accreditation
+from shared.verification.context import Context
+from shared.verification.policy import Policy
+from shared.verification.presented import recognise
+from shared.verification.report import Report
+from shared.verification.verify import verify
+
+SECONDS = histogram("testamur_verifier_check_seconds", "How long answering one question took, without the HTTP around it.")
+VERDICTS = counter("testamur_verifier_verdicts", "Answers by verdict and reason.")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What a question is answered with: the replica, the clock, the policy, and who is asked."""
+
+    replica: Replica
+    clock: Clock
+    policy: Policy
+    me: str
+    federation: str
+
+
+async def check(desk: Desk, question: VerifyCredential) -> Report:
+    """Answer a question: eleven steps over what is known here. Fetches nothing and writes nothing."""
+    presented = recognise(question.credential)
+    now = desk.clock.now()
+    context = Context(
+        presented=presented,
+        knowledge=await desk.replica.knowledge(presented, now),
+        now=now,
+        me=desk.me,
+        federation=desk.federation,
+        policy=desk.policy,
+        as_of=question.as_of,
+        known_at=question.known_at,
+        country=question.country,
+    )
+    return verify(context)
+
+
+async def verify_credential(desk: Desk, question: VerifyCredential) -> Report:
+    """`check`, counted: the verdict, its reason and the time are all that is kept of a question."""
+    began = desk.clock.monotonic()
+    report = await check(desk, question)
+    SECONDS.record(desk.clock.monotonic() - began)
+    VERDICTS.add(verdict=report.verdict.value, reason=report.reason or "none")
+    return report
+
+
+async def on_status_event(unit: Unit, heard: Heard) -> None:
+    """A credential was registered, suspended, reinstated or revoked; or many were."""
+    event = heard.event
+    assert isinstance(event, STATUS_EVENTS)
+    fact = facts.from_entry(heard.entry, event, heard.known_at)
+    add_facts(unit, heard.origin, facts.by_credential(fact))
+    cutoff = facts.key_cutoff(fact)
+    if cutoff is not None:
+        await add_cutoff(unit.tx, heard.origin, cutoff)
+
+
+async def on_trust_event(unit: Unit, heard: Heard) -> None:
+    """An institution was accredited or is not any more; a key of its was added or retired."""
+    await add_trust_fact(unit.tx, heard.origin, heard.hash, accreditation.from_entry(heard.entry, heard.event))

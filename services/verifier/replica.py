@@ -1,0 +1,83 @@
+"""What is known here of one origin, gathered in one reading of this node's own store.
+
+- How far and how fresh is looked up before anything else is read: what arrives meanwhile is known sooner than we say, and
+  freshness is never claimed for facts that were not read.
+- The inbox makes a new `OriginView` whenever anything of an origin was taken in. As long as it is the same object, the book
+  in memory is the book in the store, and a question costs one scan: the facts that name the credential.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from services.verifier.domain import Book
+from services.verifier.repository import facts_of, read_book, revision_of
+from shared.bus.dead import PARKED
+from shared.bus.inbox import Inbox, OriginView
+from shared.bus.membership import Membership
+from shared.store.port import Reader
+from shared.verification.context import UNKNOWN_ORIGIN, Knowledge
+from shared.verification.presented import Presented
+
+
+class _Held(NamedTuple):
+    """What is in memory of an origin, and the view it belongs to. `parked`: something of it is parked."""
+
+    view: OriginView
+    book: Book
+    parked: bool
+
+
+class Replica:
+    """This node's knowledge of all origins, its own included."""
+
+    def __init__(self, store: Reader, inbox: Inbox, membership: Membership) -> None:
+        self._store = store
+        self._inbox = inbox
+        self._membership = membership
+        self._held: dict[str, _Held] = {}
+
+    async def knowledge(self, presented: Presented, now: datetime) -> Knowledge:
+        """What is known of the origin that a credential names, and of that credential."""
+        said, standing = presented.credential, self._membership.standing(now)
+        node = self._membership.node(said.institution.node) if said else None
+        if said is None or node is None:
+            return replace(UNKNOWN_ORIGIN, list_standing=standing)
+        origin, kid = node.name, presented.kid or ""
+        view = self._inbox.origin(origin)
+        held = await self._hold(origin, view)
+        subjects = (said.ref, said.institution.slug, kid)
+        return Knowledge(
+            node=node,
+            list_standing=standing,
+            trust=held.book.trust if held.book.revision else None,
+            facts=await facts_of(self._store, origin, said.ref),
+            cutoffs=held.book.cutoffs.get(kid, ()),
+            parked=held.parked and await self._inbox.is_parked(origin, *subjects),
+            contradictory=view.contradictory,
+            epoch=view.positions["registrations"].epoch if "registrations" in view.positions else 1,
+            seq=view.seq("registrations"),
+            status_seq=view.seq("status"),
+            trust_seq=view.seq("trust"),
+            age=age_of(view, now),
+        )
+
+    async def _hold(self, origin: str, view: OriginView) -> _Held:
+        """What belongs to this view, out of memory or read anew; an unchanged book is not read again."""
+        held = self._held.get(origin)
+        if held is not None and held.view is view:
+            return held
+        parked = bool(await self._store.count(PARKED, {"origin": origin}))
+        if held is None or held.book.revision != await revision_of(self._store, origin):
+            held = _Held(view, await read_book(self._store, origin), parked)
+        self._held[origin] = held = _Held(view, held.book, parked)
+        return held
+
+
+def age_of(view: OriginView, now: datetime) -> float | None:
+    """Seconds since the newest checkpoint that what was applied proves; None when there is none. A clock that runs behind
+    the checkpoint's makes it 0: the inbox uses no time that lies further ahead than two honest clocks may differ.
+    """
+    return None if view.checkpoint_time is None else max(0.0, (now - view.checkpoint_time).total_seconds())

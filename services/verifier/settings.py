@@ -1,0 +1,39 @@
+"""The verifier's own knobs: its policy. A policy hardens warnings; nothing softens an `invalid`."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from shared.credential.coherence import CoherencePolicy
+from shared.settings import NodeSettings
+from shared.verification.policy import Policy
+from shared.verification.verdict import Verdict
+
+
+class VerifierSettings(NodeSettings):
+    """How this node judges. `TESTAMUR_MAX_AGE`, which all services share, says when knowledge is stale."""
+
+    verifier_policy: str = Field(default="default", min_length=1, max_length=60, examples=["default"])
+    """The policy's name, as reports show it."""
+    verifier_hours_per_ects: tuple[float, float] = Field(default=(25.0, 30.0), examples=["[25, 30]"])
+    """Between how many hours of work one ECTS credit may stand for."""
+    verifier_hardened: dict[str, Verdict] = Field(default={}, examples=['{"incomplete": "invalid"}'])
+    """Warnings that count harder here: by reason or step number, `invalid` or `indeterminate`."""
+
+    @field_validator("verifier_hours_per_ects")
+    @classmethod
+    def _in_order(cls, band: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < band[0] <= band[1] < float("inf"):
+            raise ValueError("it is not a smaller number above 0 and a larger one")
+        return band
+
+    def policy(self) -> Policy:
+        """The policy that these make; raises `PolicySoftens` (`Misconfigured`) for one that would soften anything."""
+        hardened = {int(key) if key.isdecimal() else key: verdict for key, verdict in self.verifier_hardened.items()}
+        coherence = CoherencePolicy(hours_per_ects=self.verifier_hours_per_ects)
+        return Policy(self.verifier_policy, float(self.max_age), coherence, hardened)
+
+    @classmethod
+    def of(cls, settings: NodeSettings) -> VerifierSettings:
+        """A node's settings with the verifier's own added from the environment."""
+        return settings if isinstance(settings, cls) else cls.load(**dict(settings))

@@ -1,0 +1,83 @@
+"""What the verifier answers, as the API documents describe it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from shared.clock import Instant
+from shared.web.command import View
+
+
+class StepView(View):
+    """One of the eleven steps."""
+
+    number: int
+    name: str
+    outcome: Literal["passed", "failed", "unknown", "warning", "skipped"]
+    reason: str | None
+    """A stable word; null when passed."""
+    detail: str
+    evidence: dict[str, Any]
+
+
+class AsOfView(View):
+    """By which knowledge the answer was given: sequences applied without a gap, and how old their proof is."""
+
+    node: str | None
+    """The nation of the credential; null when nobody here knows it."""
+    answered_by: str
+    moment: Instant
+    epoch: int
+    registrations: int
+    status: int
+    trust: int
+    age_seconds: float | None
+
+
+class ReportView(View):
+    """The answer to one question."""
+
+    verdict: Literal["valid", "invalid", "indeterminate"]
+    reason: str | None
+    """A stable word; null when valid."""
+    detail: str
+    credential: dict[str, Any] | None
+    """What names it, and nothing of its learner; null when it could not be read."""
+    issuer: dict[str, Any] | None
+    steps: tuple[StepView, ...]
+    as_of: AsOfView
+    policy: dict[str, Any]
+
+
+class PolicyView(View):
+    """By which policy this node judges."""
+
+    name: str
+    max_age_seconds: float
+    hours_per_ects: tuple[float, ...] = Field(min_length=2, max_length=2)
+    """The least and the most."""
+    hardened: dict[str, str]
+
+
+class StreamView(View):
+    """How far one stream is applied, without a gap."""
+
+    stream: str
+    epoch: int
+    seq: int
+
+
+class OriginKnown(View):
+    """What this verifier knows of one nation's node."""
+
+    node: str
+    jurisdictions: tuple[str, ...]
+    status: Literal["active", "suspended", "left"]
+    streams: tuple[StreamView, ...]
+    age_seconds: float | None
+    """Since the newest proven checkpoint; null: never heard of."""
+    fresh: bool
+    """Whether that is young enough for a `valid`."""
+    contradictory: bool

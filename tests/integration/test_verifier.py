@@ -1,0 +1,264 @@
+"""The verifier answers from its own replica: what it knows, how old that is, and never more than it knows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from services.verifier import repository
+from services.verifier.views import ReportView
+from shared.bus.dead import PARKED
+from shared.bus.log import LOG
+from shared.bus.outbox import AUDIT, OUTBOX
+from shared.clock import rfc3339
+from shared.events.status import CredentialSuspended
+from shared.ids import new_ref
+from shared.verification.presented import recognise
+from shared.verification.verdict import STEPS
+from tests import forge
+from tests.world import Nation, World, federate, found, running, world
+
+
+@pytest.fixture
+async def europe() -> AsyncIterator[World]:
+    async with world("ee", "pt") as made:
+        await made["ee"].accredits("tartu")
+        yield made
+
+
+async def issued(europe: World) -> tuple[str, str]:
+    """A credential of Tartu, registered and known in both nations: its signed form and its ref."""
+    credential = await europe["ee"].issues("tartu")
+    await europe.mirrors("ee", "pt")
+    ref = recognise(credential).ref
+    assert ref is not None
+    return credential, ref
+
+
+async def verdicts(europe: World, credential: str, **asked: Any) -> list[tuple[str, str | None]]:
+    """Verdict and reason at home and abroad."""
+    reports = [await europe[name].verifies(credential, **asked) for name in ("ee", "pt")]
+    return [(report["verdict"], report["reason"]) for report in reports]
+
+
+async def test_a_registered_credential_is_valid_at_home_and_abroad_by_eleven_steps(europe: World) -> None:
+    credential, ref = await issued(europe)
+    for name in ("ee", "pt"):
+        report = await europe[name].verifies(credential, country="EE")
+        assert (report["verdict"], report["reason"], report["credential"]["ref"]) == ("valid", None, ref)
+        assert [step["name"] for step in report["steps"]] == list(STEPS)
+        assert (report["as_of"]["node"], report["as_of"]["answered_by"]) == ("ee", name)
+        assert report["issuer"]["accredited_by"] == "ee"
+
+
+async def test_a_report_has_the_documented_shape_and_nothing_of_the_learner(europe: World) -> None:
+    credential, _ = await issued(europe)
+    answer = await europe["pt"].ask("verifier", "POST", "/verifications", {"credential": credential})
+    ReportView.model_validate_json(answer.content)
+    assert "Specimen" not in answer.text
+    assert "Learner" not in answer.text
+
+
+async def test_a_revoked_credential_no_longer_verifies(europe: World) -> None:
+    credential, ref = await issued(europe)
+    await europe["ee"].revokes(ref)
+    await europe.mirrors("ee", "pt")
+    assert await verdicts(europe, credential) == [("invalid", "revoked")] * 2
+
+
+async def test_a_revocation_counts_abroad_even_when_that_nation_has_been_silent_since(europe: World) -> None:
+    credential, ref = await issued(europe)
+    await europe["ee"].revokes(ref)
+    await europe.mirrors("ee", "pt")
+    europe["pt"].clock.shift += timedelta(days=1)
+    report = await europe["pt"].verifies(credential)
+    assert (report["verdict"], report["reason"]) == ("invalid", "revoked")
+
+
+async def test_the_past_can_be_asked_for(europe: World) -> None:
+    credential, ref = await issued(europe)
+    before = europe["ee"].clock.now()
+    europe["ee"].clock.shift += timedelta(seconds=5)
+    europe["pt"].clock.shift += timedelta(seconds=5)
+    await europe["ee"].revokes(ref)
+    await europe.mirrors("ee", "pt")
+    assert await verdicts(europe, credential, as_of=rfc3339(before)) == [("valid", None)] * 2
+    assert await verdicts(europe, credential, known_at=rfc3339(europe["ee"].clock.now())) == [("invalid", "revoked")] * 2
+    known = (await europe["pt"].verifies(credential, known_at=rfc3339(before)))["steps"][6]
+    assert known["reason"] != "revoked"
+
+
+async def test_a_suspension_and_its_end_are_seen_abroad(europe: World) -> None:
+    credential, ref = await issued(europe)
+    await europe["ee"].must("registry", "POST", f"/credentials/{ref}/suspend", {"reason": "unspecified"})
+    await europe["ee"].settles()
+    await europe.mirrors("ee", "pt")
+    assert await verdicts(europe, credential) == [("indeterminate", "suspended")] * 2
+    await europe["ee"].must("registry", "POST", f"/credentials/{ref}/reinstate", {})
+    await europe["ee"].settles()
+    await europe.mirrors("ee", "pt")
+    assert await verdicts(europe, credential) == [("valid", None)] * 2
+
+
+async def test_what_is_known_of_a_silent_nation_becomes_stale(europe: World) -> None:
+    credential, _ = await issued(europe)
+    europe["pt"].clock.shift += timedelta(hours=1)
+    report = await europe["pt"].verifies(credential)
+    assert (report["verdict"], report["reason"]) == ("indeterminate", "stale")
+    assert report["as_of"]["age_seconds"] > 3_500
+
+
+async def test_a_credential_whose_registration_has_not_arrived_is_indeterminate(europe: World) -> None:
+    await issued(europe)
+    credential = await europe["ee"].issues("tartu")
+    report = await europe["pt"].verifies(credential)
+    assert (report["verdict"], report["reason"]) == ("indeterminate", "not-registered")
+
+
+async def test_one_changed_byte_is_noticed(europe: World) -> None:
+    credential, _ = await issued(europe)
+    head, payload, signature = credential.split(".")
+    torn = f"{head}.{payload}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
+    assert await verdicts(europe, torn) == [("invalid", "signature-invalid")] * 2
+
+
+async def test_a_nation_that_nobody_knows_is_indeterminate(europe: World) -> None:
+    async with world("fi") as elsewhere:
+        await elsewhere["fi"].accredits("helsinki")
+        credential = await elsewhere["fi"].issues("helsinki")
+    assert await verdicts(europe, credential) == [("indeterminate", "unknown-nation")] * 2
+
+
+async def test_an_institution_accredited_later_is_known_without_a_restart(europe: World) -> None:
+    first, _ = await issued(europe)
+    assert await verdicts(europe, first) == [("valid", None)] * 2
+    await europe["ee"].accredits("tallinn")
+    second = await europe["ee"].issues("tallinn")
+    await europe.mirrors("ee", "pt")
+    assert await verdicts(europe, second) == [("valid", None)] * 2
+
+
+async def test_a_withdrawn_accreditation_leaves_what_was_registered_before(europe: World) -> None:
+    credential, _ = await issued(europe)
+    assert await verdicts(europe, credential) == [("valid", None)] * 2
+    accreditation = europe["ee"].institutions["tartu"]["accreditations"][0]["accreditation"]
+    await europe["ee"].must("registry", "POST", f"/institutions/tartu/accreditations/{accreditation}/withdraw", {})
+    await europe["ee"].settles()
+    await europe.mirrors("ee", "pt")
+    assert await verdicts(europe, credential) == [("valid", None)] * 2
+
+
+async def test_an_event_not_understood_makes_its_credential_indeterminate_and_no_other(europe: World) -> None:
+    credential, ref = await issued(europe)
+    other, _ = await issued(europe)
+    event = CredentialSuspended(ref=ref, version=1, effective=europe["ee"].clock.now())
+    entry = await forge.rogue(europe["ee"], event, kind="credential.frozen.v1")
+    await europe["pt"].hears("testamur.ee.status.v1", [forge.message(entry)])
+    assert await europe["pt"].engine("verifier").store.count(PARKED) == 1
+    report = await europe["pt"].verifies(credential)
+    assert (report["verdict"], report["reason"]) == ("indeterminate", "parked")
+    assert (await europe["pt"].verifies(other))["verdict"] == "valid"
+
+
+async def test_a_question_leaves_nothing_behind(europe: World) -> None:
+    credential, _ = await issued(europe)
+    before = await everything(europe["pt"])
+    await europe["pt"].verifies(credential)
+    assert await everything(europe["pt"]) == before
+
+
+async def everything(nation: Nation) -> list[Any]:
+    """All that a verifier's store holds of facts, log, audit and what it says."""
+    store = nation.engine("verifier").store
+    collections = (*repository.COLLECTIONS, AUDIT, OUTBOX)
+    foreign = await store.scan(LOG, prefix="testamur.ee.")
+    return [foreign, *[await store.scan(collection) for collection in collections]]
+
+
+async def test_a_verifier_that_starts_again_knows_what_it_knew(tmp_path: Any) -> None:
+    homes = [found(tmp_path / name, name) for name in ("ee", "pt")]
+    federate(homes)
+    async with running(homes[0]) as ee:
+        async with running(homes[1]) as pt:
+            europe = World({"ee": ee, "pt": pt}, homes[0])
+            await ee.accredits("tartu")
+            credential, _ = await issued(europe)
+            first = await pt.verifies(credential)
+        async with running(homes[1]) as pt:
+            again = await pt.verifies(credential)
+    assert first["verdict"] == again["verdict"] == "valid"
+    assert first["as_of"]["registrations"] == again["as_of"]["registrations"] == 1
+
+
+async def test_the_bare_credential_is_taken_as_it_is(europe: World) -> None:
+    credential, _ = await issued(europe)
+    answer = await posted(europe["pt"], f"{credential}\n".encode(), "application/vc+jwt")
+    assert (answer.status_code, answer.json()["verdict"]) == (200, "valid")
+
+
+NO_QUESTION = (
+    (b"", "application/json", 400),
+    (b"{", "application/json", 400),
+    (b'{"credential": "x", "credential": "y"}', "application/json", 400),
+    (b'{"credential": "x", "more": 1}', "application/json", 422),
+    (b'{"credential": 7}', "application/json", 422),
+    (b'{"credential": "x", "as_of": "yesterday"}', "application/json", 422),
+    (b'{"credential": "x", "country": "Portugal"}', "application/json", 422),
+    (b"", "application/vc+jwt", 422),
+    (b"eyJ" + b"A" * 300_000, "application/vc+jwt", 422),
+    (b"x" * 600_000, "application/vc+jwt", 413),
+    (b"x", "text/plain", 415),
+    (b'{"credential": "\xff"}', "application/json", 400),
+)
+NO_CREDENTIAL = (b"\xff\xfe", b"eyJ.e.e", b"....", "eyJä.b.c".encode(), b"eyJhbGciOiJub25lIn0.e30.")
+
+
+async def posted(nation: Nation, content: bytes, kind: str) -> httpx.Response:
+    """The answer to a body as it is."""
+    headers = {"authorization": f"Bearer {nation.token('verify')}", "content-type": kind}
+    return await nation.clients["verifier"].post("/verifications", content=content, headers=headers)
+
+
+async def test_what_is_no_question_is_refused_with_the_next_action(europe: World) -> None:
+    for content, kind, status in NO_QUESTION:
+        answer = await posted(europe["pt"], content, kind)
+        assert (answer.status_code, content[:40]) == (status, content[:40])
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["detail"]
+
+
+async def test_what_is_no_credential_is_answered_and_not_a_fault(europe: World) -> None:
+    for content in NO_CREDENTIAL:
+        answer = await posted(europe["pt"], content, "application/vc+jwt")
+        assert (answer.status_code, content) == (200, content)
+        assert answer.json()["reason"] in {"malformed", "unknown-format"}
+
+
+async def test_only_who_may_verify_is_answered(europe: World) -> None:
+    pt = europe["pt"]
+    for path, method in (("/verifications", "POST"), ("/policy", "GET"), ("/origins", "GET")):
+        assert (await pt.clients["verifier"].request(method, path)).status_code == 401
+        token = f"Bearer {pt.token('credentials:issue')}"
+        assert (await pt.ask("verifier", method, path, authorization=token)).status_code == 403
+
+
+async def test_policy_and_origins_say_by_what_is_judged_and_what_is_known(europe: World) -> None:
+    await issued(europe)
+    pt = europe["pt"]
+    assert (await pt.must("verifier", "GET", "/policy"))["max_age_seconds"] == 900
+    origins = {origin["node"]: origin for origin in await pt.must("verifier", "GET", "/origins")}
+    assert (origins["ee"]["fresh"], origins["ee"]["contradictory"]) == (True, False)
+    assert {stream["stream"]: stream["seq"] for stream in origins["ee"]["streams"]}["registrations"] == 1
+    pt.clock.shift += timedelta(hours=1)
+    assert not (await pt.must("verifier", "GET", "/origins"))[0]["fresh"]
+
+
+async def test_a_ref_alone_tells_nothing(europe: World) -> None:
+    _, ref = await issued(europe)
+    for asked in (ref, f"urn:uuid:{ref}", new_ref()):
+        report = await europe["pt"].verifies(asked)
+        assert (report["reason"], report["credential"]) == ("unknown-format", None)
