@@ -1,0 +1,54 @@
+# Everything runs in .venv, which is made from requirements.lock when it is missing or older than the lock.
+
+PYTHON ?= $(shell for one in python3.13 python3.12 python3.11 python3 python; do \
+	"$$one" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$one"; break; }; done)
+BIN := .venv/bin
+STAMP := .venv/.installed
+BENCH ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format bench docs lock clean
+
+help: ## Show what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
+
+demo: $(STAMP) ## Two nations on this machine: issue, verify, revoke across the border, refuse forgeries
+	@$(BIN)/testamur demo
+
+test: $(STAMP) ## The whole suite; its last lines say what could not run here and why
+	@$(BIN)/python -m pytest
+
+lint: $(STAMP) ## ruff, mypy, the layers, the house lints
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m tests.lints
+
+format: $(STAMP) ## Put the code into its form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(STAMP) ## Measure, print a table, write build/bench.json
+	@mkdir -p build
+	@$(BIN)/python -m tests.bench $(BENCH)
+
+docs: $(STAMP) ## Render the OpenAPI and AsyncAPI documents into docs/api
+	$(BIN)/python -m tests.docs
+
+lock: $(STAMP) ## Resolve pyproject.toml again into requirements.lock: names, versions, hashes, no index address
+	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --all-extras --group dev \
+		--custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean: ## Remove what was built; the demo leaves nothing behind
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Testamur needs Python 3.11 or newer: install it, or name it with make PYTHON=/path/to/python3.11." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "$(PYTHON) is not Python 3.11 or newer: name another with make PYTHON=/path/to/python3.11." >&2; exit 1; }
+	"$(PYTHON)" -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,99 @@
+"""The command `testamur`: its groups, and what becomes of an error.
+
+A wrong argument is one line on standard error and exit code 2; a refusal is its sentence with the next action. With
+`--json` a refusal is its problem document, on standard error too. Nobody ever sees a traceback for what went in.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from services.cli import (
+    credentials,
+    dead,
+    demo,
+    doctor,
+    events,
+    federations,
+    institutions,
+    revocations,
+    serving,
+    tokens,
+)
+from services.cli.exits import HELP, Code
+from services.cli.output import err, print_json
+from shared.errors import TestamurError
+from testamur import NodeUnreachable, ProblemError, __version__
+
+app = typer.Typer(
+    name="testamur",
+    help=f"The exchange for micro-credentials: issue, verify, revoke, and run a node.\n\n{HELP}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (demo, serving, credentials, revocations, tokens, doctor):
+    app.add_typer(group.app)
+app.add_typer(institutions.app, name="institution")
+app.add_typer(federations.app, name="federation")
+app.add_typer(events.app, name="events")
+app.add_typer(dead.app, name="dead")
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    pass
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(given, standalone_mode=False, prog_name="testamur")
+    except typer.TyperException as error:
+        return _usage(error, given)
+    except typer.Abort:
+        return _refuse("Nothing was done.", {}, Code.REFUSED, given)
+    except NodeUnreachable as error:
+        advice = f"{error} Start one with `testamur up --node ee`, or name its address with --url or TESTAMUR_URL."
+        return _refuse(advice, {"title": "No node answers."}, Code.UNREACHABLE, given)
+    except ProblemError as error:
+        return _refuse(_sentence(error), error.document, Code.REFUSED, given)
+    except TestamurError as error:
+        return _refuse(error.detail, error.document(), Code.REFUSED, given)
+    return int(code) if isinstance(code, int) else Code.FINE
+
+
+def _usage(error: typer.TyperException, given: Sequence[str]) -> int:
+    if not given or set(given[-1:]) <= {"institution", "federation", "events", "dead"}:
+        print(error.format_message())  # a group without a command: its help, not a complaint
+        return Code.USAGE
+    return _refuse(f"{error.format_message()} See `testamur --help`.", {"title": "Not understood."}, Code.USAGE, given)
+
+
+def _sentence(error: ProblemError) -> str:
+    faults = [f"{fault.get('path') or 'the whole'}: {fault.get('message')}" for fault in error.document.get("faults", ())]
+    return " ".join(filter(None, (error.title, error.detail, "; ".join(faults))))
+
+
+def _refuse(sentence: str, document: Mapping[str, Any], code: Code, given: Sequence[str]) -> int:
+    """Say it in one line, or as a problem document to a script."""
+    if "--json" in given:
+        print_json({"detail": sentence, **document, "exit_code": int(code)}, file=sys.stderr)
+    else:
+        err.print(" ".join(f"testamur: {sentence}".split()), style="red", markup=False)
+    return code

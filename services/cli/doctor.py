@@ -1,0 +1,130 @@
+"""The doctor: looks at the folder and at the running node, and says of each thing whether it is well and what to do."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from typing import Annotated, NamedTuple
+
+import typer
+from rich.text import Text
+
+from services.cli import local
+from services.cli.exits import Code
+from services.cli.local import AsJson, HomeFolder, NodeName
+from services.cli.output import out, print_json
+from services.cli.remote import SERVICES, Token, Url, connect
+from shared.clock import SystemClock
+from shared.errors import TestamurError
+from shared.home import CERTIFIED, Home
+from shared.settings import NodeSettings
+from shared.trust import federation
+from testamur import Client, NodeUnreachable, ProblemError
+
+app = typer.Typer()
+
+ROOM = 1024**3
+"""Bytes that should be free on the disk: a day's work of a busy node, and time to act."""
+
+
+class Finding(NamedTuple):
+    """One thing looked at: whether it is well, and a sentence that says so or what to do."""
+
+    what: str
+    well: bool
+    said: str
+
+
+@app.command()
+def doctor(
+    node: NodeName = None,
+    home: HomeFolder = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Look at the folder only.")] = False,
+    as_json: AsJson = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Look a node over. Exit code 0 when all is well, 1 when something is not, 4 when the node does not answer."""
+    found = [Finding("Python", sys.version_info >= (3, 11), sys.version.split()[0])]
+    unreachable = False
+    if local.at_hand() or node or home:
+        found += _folder(local.find(node, home))
+    if not offline:
+        try:
+            with connect(url, token) as client:
+                found += _running(client)
+        except NodeUnreachable as error:
+            unreachable = True
+            found.append(
+                Finding("node", False, f"{error} Start it with `testamur up`, or look at the folder with --offline.")
+            )
+    _show(found, as_json=as_json)
+    if unreachable:
+        raise typer.Exit(Code.UNREACHABLE)
+    raise typer.Exit(Code.FINE if all(one.well for one in found) else Code.REFUSED)
+
+
+def _folder(settings: NodeSettings) -> Iterator[Finding]:
+    try:
+        home = local.require_set_up(settings)
+        missing = sorted({"root", *CERTIFIED, "access-token"} - set(home.keys.names()))
+    except TestamurError as error:
+        yield Finding("folder", False, error.detail)
+        return
+    offline_root = "The root is kept elsewhere, as it should be." if missing == ["root"] else "All keys open."
+    yield Finding("keys", missing in ([], ["root"]), offline_root if missing in ([], ["root"]) else f"Missing: {missing}.")
+    yield from _list(home, settings)
+    free = shutil.disk_usage(home.folder).free
+    yield Finding("disk", free >= ROOM, f"{free / ROOM:.1f} GB free" + ("" if free >= ROOM else "; make room for the log."))
+
+
+def _list(home: Home, settings: NodeSettings) -> Iterator[Finding]:
+    try:
+        listed = local.listed_in(settings)
+    except TestamurError as error:
+        yield Finding("federation list", False, error.detail)
+        return
+    if listed is None:
+        yield Finding("federation list", False, f"{home.federation_file} is missing. Put the federation's list there.")
+        return
+    standing = federation.standing(listed, SystemClock().now())
+    said = f"{listed.federation} version {listed.version}, {len(listed.nodes)} nodes, until {listed.expires:%Y-%m-%d}"
+    yield Finding("federation list", standing is federation.Standing.CURRENT, said)
+    if listed.node(settings.node) is None:
+        yield Finding(
+            "membership", False, "The list does not name this node. Hand the anchor `testamur federation describe`."
+        )
+
+
+def _running(client: Client) -> Iterator[Finding]:
+    for name in SERVICES:
+        try:
+            client.get(f"/{name}/readyz")
+            yield Finding(name, True, "ready")
+        except ProblemError as problem:
+            waiting = problem.document.get("waiting") or {}
+            yield Finding(name, False, "; ".join(map(str, waiting.values())) or problem.detail or problem.title)
+    yield from _neighbours(client)
+
+
+def _neighbours(client: Client) -> Iterator[Finding]:
+    try:
+        known = client.get("/verifier/neighbours")
+    except ProblemError as problem:
+        yield Finding("neighbours", False, f"{problem.title} {problem.detail}")
+        return
+    for one in known:
+        age = one["age_seconds"]
+        trouble = "its log contradicts itself" if one["contradictory"] else one.get("trouble")
+        said = "never heard" if age is None else f"known as of {age:.1f} s ago"
+        yield Finding(f"node {one['node']}", age is not None and not trouble, f"{said}; {trouble}" if trouble else said)
+
+
+def _show(found: list[Finding], *, as_json: bool) -> None:
+    if as_json:
+        print_json([one._asdict() for one in found])
+        return
+    for one in found:
+        line = Text("✓ " if one.well else "✗ ", style="green" if one.well else "bold red")
+        out.print(line.append(f"{one.what}: ", style="bold").append(one.said, style=""))

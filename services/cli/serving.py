@@ -1,0 +1,117 @@
+"""Commands that run a node, or one service of it, until they are told to stop.
+
+SIGTERM or Ctrl-C once: no new request is taken, those under way finish, every loop ends where it stands; what was
+acknowledged is durable before that. A second one ends the process at once, and loses nothing either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from services.cli import local
+from services.cli.exits import Code
+from services.cli.local import AsJson, HomeFolder, NodeName
+from services.cli.output import err, fields, note, print_json
+from services.cli.remote import SERVICES
+from shared.settings import NodeSettings, unknown_variables
+
+if TYPE_CHECKING:
+    from services.node import RunningNode
+
+app = typer.Typer()
+
+Port = Annotated[int | None, typer.Option("--port", envvar="TESTAMUR_PORT", help="The port to listen on.", min=0, max=65535)]
+
+START = ("registry", "issuer", "verifier", "notifier")
+"""The order in which a whole node's services start: the registry first, since the others hear it."""
+
+OURS = frozenset({"TESTAMUR_URL", "TESTAMUR_TOKEN"})
+"""Variables of the command line's own, which are no settings of a node."""
+
+
+@app.command()
+def up(node: NodeName = None, home: HomeFolder = None, port: Port = None, as_json: AsJson = False) -> None:
+    """Run a whole node here. An empty folder becomes a node of its own: keys, certificates, a federation of one."""
+    _run(_settings(node, home, port), START, as_json=as_json)
+
+
+@app.command("run")
+def run_service(
+    service: Annotated[str, typer.Argument(help=f"One of: {', '.join(SERVICES)}.", show_default=False)],
+    node: NodeName = None,
+    home: HomeFolder = None,
+    port: Port = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run one service of a node, under the same path as in the whole node."""
+    if service not in SERVICES:
+        raise typer.BadParameter(f"There is no such service. Take one of: {', '.join(SERVICES)}.")
+    _run(_settings(node, home, port), (service,), as_json=as_json)
+
+
+def until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run `work` on the fast loop with an event that SIGTERM or Ctrl-C sets; a second signal ends the process."""
+    import uvloop
+
+    async def main() -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+        def end() -> None:
+            if stop.is_set():
+                os._exit(128 + signal.SIGTERM)
+            stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, end)
+        await work(stop)
+
+    uvloop.run(main())
+
+
+def _settings(node: str | None, home: Path | None, port: int | None) -> NodeSettings:
+    given = {} if port is None else {"port": port}
+    settings = local.find(node, home, **given)
+    for name in unknown_variables([NodeSettings]):
+        if name not in OURS and not name.startswith(tuple(f"TESTAMUR_{service.upper()}_" for service in SERVICES)):
+            note(f"{name} is no setting of a node; it has no effect.", "yellow")
+    return settings
+
+
+def _run(settings: NodeSettings, services: tuple[str, ...], *, as_json: bool) -> None:
+    from services.node import running_node  # loads all services, which other commands do not need
+
+    fresh = not (Path(settings.home) / "federation.json").exists()
+
+    async def work(stop: asyncio.Event) -> None:
+        async with running_node(settings, services=services) as running:
+            _greet(running, services, fresh=fresh, as_json=as_json)
+            await stop.wait()
+            note("Stopping: finishing what is under way.")
+
+    until_stopped(work)
+    note("Stopped.")
+    raise typer.Exit(Code.FINE)
+
+
+def _greet(running: RunningNode, services: tuple[str, ...], *, fresh: bool, as_json: bool) -> None:
+    settings = running.settings
+    if as_json:
+        print_json({"url": running.url, "node": settings.node, "federation": settings.federation, "services": services})
+        return
+    err.print(Text(f"Node {settings.node} is up at {running.url}", style="bold green"))
+    err.print(fields({"services": services, "folder": settings.home, "API docs": f"{running.url}/{services[0]}/docs"}))
+    if fresh:
+        note("Its keys are new: the folder's keys/root.jwe belongs where no network is, once others trust this node.")
+    where = "" if Path(settings.home) == Path(f"testamur-{settings.node}") else f"TESTAMUR_HOME={settings.home} "
+    note("Next, in another terminal of the same folder:", "")
+    note(
+        f'  {where}testamur institution add tartu --name "University of Tartu" --country {settings.node[:2].upper()}', "bold"
+    )

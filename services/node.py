@@ -1,0 +1,199 @@
+"""The embedded node: all four services in one process, on one port, with one bus between them.
+
+    /issuer  /registry  /verifier  /notifier     a service each, with its own /docs, /openapi.json, /readyz
+    /        the index    /healthz  /readyz  /metrics    the whole node
+
+Running one service alone (`testamur run registry`) serves it under the same path, so addresses do not depend on how a node
+is cut into processes; a reverse proxy sends each first step of the path to its process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request
+from starlette.routing import BaseRoute, Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.issuer.app import build_app as build_issuer
+from services.notifier.app import build_app as build_notifier
+from services.registry.app import build_app as build_registry
+from services.verifier.app import build_app as build_verifier
+from shared.bus.open import open_bus
+from shared.bus.port import Bus
+from shared.clock import Clock, SystemClock
+from shared.errors import Unavailable
+from shared.home import Home
+from shared.settings import NodeSettings
+from shared.web.app import make_app
+from shared.web.command import View
+from shared.web.health import Check
+from shared.web.problems import ProblemResponse
+from shared.web.serve import serve
+from shared.web.strict import router
+from testamur import __version__
+
+BUILD: Mapping[str, Callable[[NodeSettings, Clock | None, Bus | None], FastAPI]] = {
+    "registry": build_registry,
+    "issuer": build_issuer,
+    "verifier": build_verifier,
+    "notifier": build_notifier,
+}
+"""How each service is built, in the order in which they start: the registry first, since the others hear it."""
+
+SERVICES = tuple(BUILD)
+"""The services' names, which are the first steps of their paths."""
+
+
+class ServiceIndex(View):
+    """Where one service of the node is."""
+
+    service: str
+    path: str
+    docs: str
+    openapi: str
+
+
+class NodeIndex(View):
+    """What there is at a node's address."""
+
+    node: str
+    federation: str
+    version: str
+    services: tuple[ServiceIndex, ...]
+
+
+class NodeStopping(Unavailable):
+    """503: the node is stopping; a request that only waited was broken off."""
+
+    title = "This node is stopping."
+
+
+class LongPolls:
+    """Requests that wait for news, which would hold up a node that wants to stop: they change nothing and are broken off."""
+
+    def __init__(self) -> None:
+        self._waiting: set[asyncio.Task[Any]] = set()
+        self._ended = False
+
+    def around(self, app: ASGIApp) -> ASGIApp:
+        """The app, with its waiting requests under watch."""
+
+        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http" or scope["method"] != "GET" or b"wait=" not in scope["query_string"]:
+                await app(scope, receive, send)
+                return
+            task = asyncio.current_task()
+            assert task is not None
+            self._waiting.add(task)
+            try:
+                await app(scope, receive, send)
+            except asyncio.CancelledError:
+                if not self._ended or task.uncancel():
+                    raise
+                await ProblemResponse(NodeStopping("Ask again in a moment."))(scope, receive, send)
+            finally:
+                self._waiting.discard(task)
+
+        return watched
+
+    def end(self) -> None:
+        """Break off those that wait now."""
+        self._ended = True
+        for task in self._waiting:
+            task.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class RunningNode:
+    """A node that is being served: its base URL, its settings, and its services' apps by name."""
+
+    url: str
+    settings: NodeSettings
+    apps: Mapping[str, FastAPI]
+
+
+def build_node(settings: NodeSettings, clock: Clock | None = None, services: Sequence[str] = SERVICES) -> FastAPI:
+    """The node's app. Its lifespan makes what the folder lacks, opens the bus and the services, and closes them in reverse.
+
+    `state.apps` holds the services' own apps by name once the lifespan has begun.
+    """
+    ticking = clock or SystemClock()
+    checks: dict[str, Check] = {}
+    front = make_app(
+        service="node",
+        title=f"Testamur node {settings.node}",
+        version=__version__,
+        settings=settings,
+        routers=[_index(settings, services)],
+        checks=checks,
+        clock=ticking,
+    )
+    front.state.checks = checks  # the very object, which the lifespan fills
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        Home(settings).set_up(ticking.now())
+        async with AsyncExitStack() as closing:
+            bus = await open_bus(settings.bus)
+            closing.push_async_callback(bus.close)
+            app.state.apps = {name: BUILD[name](settings, clock, bus) for name in services}
+            for name, service in app.state.apps.items():
+                await closing.enter_async_context(service.router.lifespan_context(service))
+                checks[name] = _all_of(service)
+            app.router.routes[:] = [*_mounts(app.state.apps, app.state.polls), Mount("/", front)]
+            closing.enter_context(front.state.telemetry.active())  # what is nobody's own is the node's, not the last one's
+            yield
+
+    # bare of middleware: each service has its own, and what is nobody's goes to the front, which has its own too
+    node = FastAPI(openapi_url=None, lifespan=lifespan)
+    node.router.routes[:] = []
+    node.state.settings, node.state.apps, node.state.polls = settings, {}, LongPolls()
+    return node
+
+
+@asynccontextmanager
+async def running_node(
+    settings: NodeSettings, clock: Clock | None = None, services: Sequence[str] = SERVICES
+) -> AsyncIterator[RunningNode]:
+    """A node that is served while the block runs, at the host and port of its settings."""
+    node = build_node(settings, clock, services)
+    async with serve(node, settings.host, settings.port, trusted_proxies=settings.trusted_proxies) as url:
+        try:
+            yield RunningNode(url, settings, node.state.apps)
+        finally:
+            node.state.polls.end()
+
+
+def _mounts(apps: Mapping[str, FastAPI], polls: LongPolls) -> list[BaseRoute]:
+    return [Mount(f"/{name}", polls.around(app)) for name, app in apps.items()]
+
+
+def _all_of(app: FastAPI) -> Check:
+    """A service's own checks as one check of the node."""
+
+    async def check() -> str | None:
+        complaints = [await one() for one in app.state.checks.values()]
+        return " ".join(complaint for complaint in complaints if complaint) or None
+
+    return check
+
+
+def _index(settings: NodeSettings, services: Sequence[str]) -> Any:
+    routes = router("operations")
+
+    @routes.get("/")
+    async def index(request: Request) -> NodeIndex:
+        """What there is at this address."""
+        base = str(request.base_url).rstrip("/")
+        listed = (
+            ServiceIndex(service=name, path=f"/{name}", docs=f"{base}/{name}/docs", openapi=f"{base}/{name}/openapi.json")
+            for name in services
+        )
+        return NodeIndex(node=settings.node, federation=settings.federation, version=__version__, services=tuple(listed))
+
+    return routes

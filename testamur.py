@@ -1,0 +1,175 @@
+"""The front door: the version, the command line's entry, and the small client that other programs import.
+
+    from testamur import Client, ProblemError
+
+    with Client("https://testamur.example.org", token) as node:
+        report = node.verify(credential)         # {"verdict": "valid", "steps": [...], ...}
+        node.revoke(ref, reason="error")
+
+- A refusal is a `ProblemError` that carries the problem document (RFC 9457); no answer at all is a `NodeUnreachable`.
+- What makes or changes something is sent under an `Idempotency-Key`, so it is repeated safely when the connection breaks.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+__version__ = "0.1.0"
+
+__all__ = ["Client", "NodeUnreachable", "ProblemError", "__version__", "main"]
+
+TIMEOUT = 30.0
+"""Seconds to wait for an answer."""
+
+
+class ProblemError(Exception):
+    """The node answered, and refused. `document` is its problem document, `status` the HTTP status."""
+
+    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
+        super().__init__(str(document.get("detail") or document.get("title") or f"HTTP status {status}"))
+        self.status = status
+        self.document = dict(document)
+
+    @property
+    def slug(self) -> str:
+        """The type of problem in one word: `credential-already-revoked`."""
+        return str(self.document.get("type", "")).rpartition("/")[2]
+
+    @property
+    def title(self) -> str:
+        """What this type of problem is, in the same sentence every time."""
+        return str(self.document.get("title", "The request was refused."))
+
+    @property
+    def detail(self) -> str:
+        """What happened this time, and what to do next."""
+        return str(self.document.get("detail", ""))
+
+
+class NodeUnreachable(Exception):
+    """The node did not answer: it is not running, or not at this address."""
+
+
+class Client:
+    """One node, as a program sees it. Answers are the JSON objects that `/docs` of each service describes."""
+
+    def __init__(self, url: str, token: str | None = None, *, timeout: float = TIMEOUT) -> None:
+        """`url` is the node's address, without a service's path; `token` an access token, where one is needed."""
+        self.url = url.rstrip("/")
+        headers = {"User-Agent": f"testamur/{__version__}"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
+
+    def issue(self, institution: str, credential: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+        """Issue a credential from a draft (the members of `examples/data-literacy.yaml`)."""
+        return self.post("/issuer/credentials", {"institution": institution, "credential": credential, **more})
+
+    def correct(self, ref: str, credential: Mapping[str, Any]) -> dict[str, Any]:
+        """Issue a corrected credential in place of `ref`, which is then superseded."""
+        return self.post(f"/issuer/credentials/{ref}/correct", {"credential": credential})
+
+    def credential(self, ref: str) -> dict[str, Any]:
+        """A credential as its issuer keeps it, signed form included."""
+        kept: dict[str, Any] = self.get(f"/issuer/credentials/{ref}")
+        return kept
+
+    def status(self, ref: str) -> dict[str, Any]:
+        """How a credential stands at its registry: registered, suspended, revoked; since when and why."""
+        standing: dict[str, Any] = self.get(f"/registry/credentials/{ref}")
+        return standing
+
+    def revoke(self, ref: str, reason: str = "unspecified", **more: Any) -> dict[str, Any]:
+        """Revoke a credential for good. Reasons: error, superseded, withdrawn, unspecified."""
+        return self.post(f"/registry/credentials/{ref}/revoke", {"reason": reason, **more})
+
+    def suspend(self, ref: str, **more: Any) -> dict[str, Any]:
+        """Suspend a credential; with `until` it is reinstated by itself."""
+        return self.post(f"/registry/credentials/{ref}/suspend", more)
+
+    def reinstate(self, ref: str) -> dict[str, Any]:
+        """End a suspension."""
+        return self.post(f"/registry/credentials/{ref}/reinstate", {})
+
+    def verify(self, credential: str, **question: Any) -> dict[str, Any]:
+        """The report on a signed credential; `as_of`, `known_at` (RFC 3339) and `country` make the question narrower."""
+        return self.post("/verifier/verifications", {"credential": credential, **question}, key=False)
+
+    def institutions(self) -> list[dict[str, Any]]:
+        """All accredited institutions of this node."""
+        return self.pages("/registry/institutions")
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Read one thing; raises `ProblemError` or `NodeUnreachable`."""
+        return self.send("GET", path, params={name: value for name, value in query.items() if value is not None})
+
+    def pages(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """Read a whole list, page after page."""
+        items: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = self.get(path, cursor=cursor, **query)
+            items += page["items"]
+            cursor = page.get("next")
+            if cursor is None:
+                return items
+
+    def post(self, path: str, body: Mapping[str, Any], *, key: bool = True) -> dict[str, Any]:
+        """Ask for a change, under a new `Idempotency-Key` unless `key` is false; repeated once if the connection breaks."""
+        headers = {"Idempotency-Key": str(uuid.uuid4())} if key else {}
+        answer: dict[str, Any]
+        try:
+            answer = self.send("POST", path, json=dict(body), headers=headers)
+        except NodeUnreachable:
+            answer = self.send("POST", path, json=dict(body), headers=headers)
+        return answer
+
+    def send(self, method: str, path: str, **request: Any) -> Any:
+        """One exchange: the answer's JSON, an empty object where there is no body."""
+        try:
+            answer = self._http.request(method, path, **request)
+        except httpx.InvalidURL as error:
+            raise NodeUnreachable(f"{self.url} is not the address of a node.") from error
+        except (httpx.TransportError, UnicodeError) as error:
+            raise NodeUnreachable(f"No node answers at {self.url}.") from error
+        body = _json(answer)
+        if answer.is_success and body is not None:
+            return body
+        raise ProblemError(answer.status_code, body if isinstance(body, dict) else _NOT_A_NODE)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+_NOT_A_NODE = {"title": "The answer came from something else than a node.", "detail": "Check the address."}
+
+
+def _json(answer: httpx.Response) -> Any:
+    """The answer's JSON, an empty object for an empty body, None for anything else."""
+    try:
+        return answer.json() if answer.content else {}
+    except ValueError:
+        return None
+
+
+def main() -> None:
+    """What the command `testamur` runs."""
+    from services.cli.app import run
+
+    raise SystemExit(run())
+
+
+if __name__ == "__main__":
+    main()

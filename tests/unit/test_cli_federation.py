@@ -1,0 +1,110 @@
+"""Founding a federation at the command line: an anchor signs, members join, and a changed list is not believed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from services.cli.app import run
+from services.cli.exits import Code
+from shared.clock import SystemClock
+from shared.home import Home
+from shared.settings import NodeSettings
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("TESTAMUR_")]:
+        monkeypatch.delenv(name)
+
+
+def _describe(node: str, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert run(["federation", "describe", "--node", node]) == Code.FINE
+    Path(f"{node}.json").write_text(capsys.readouterr().out)
+
+
+def _found(capsys: pytest.CaptureFixture[str], *nodes: str) -> None:
+    assert run(["federation", "init", "europe"]) == Code.FINE
+    for node in nodes:
+        _describe(node, capsys)
+        assert run(["federation", "add-node", f"{node}.json"]) == Code.FINE
+    assert run(["federation", "sign"]) == Code.FINE
+    capsys.readouterr()
+
+
+def test_two_nodes_join_one_federation_and_know_its_name_from_then_on(capsys: pytest.CaptureFixture[str]) -> None:
+    _found(capsys, "ee", "pt")
+    assert run(["federation", "join", "federation-europe", "--node", "ee"]) == Code.FINE
+    capsys.readouterr()
+    assert run(["federation", "show", "testamur-ee", "--json"]) == Code.FINE
+    listed = json.loads(capsys.readouterr().out)
+    assert (listed["federation"], listed["version"]) == ("europe", 1)
+    assert [node["name"] for node in listed["nodes"]] == ["ee", "pt"]
+
+
+def test_the_next_list_names_the_digest_of_the_one_before(capsys: pytest.CaptureFixture[str]) -> None:
+    _found(capsys, "ee")
+    assert run(["federation", "sign", "--json"]) == Code.FINE
+    second = json.loads(capsys.readouterr().out)
+    assert run(["federation", "sign", "--json"]) == Code.FINE
+    third = json.loads(capsys.readouterr().out)
+    assert [(second["version"], len(second["history"])), (third["version"], len(third["history"]))] == [(2, 1), (3, 2)]
+    assert third["history"][0] == second["history"][0]
+
+
+def test_adding_a_node_again_replaces_its_entry(capsys: pytest.CaptureFixture[str]) -> None:
+    _found(capsys, "ee")
+    moved = json.loads(Path("ee.json").read_text()) | {"url": "https://testamur.example.org"}
+    Path("ee.json").write_text(json.dumps(moved))
+    assert run(["federation", "add-node", "ee.json"]) == Code.FINE
+    capsys.readouterr()
+    assert run(["federation", "sign", "--json"]) == Code.FINE
+    assert [node["url"] for node in json.loads(capsys.readouterr().out)["nodes"]] == ["https://testamur.example.org"]
+
+
+def test_a_list_that_was_changed_after_signing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    _found(capsys, "ee")
+    path = Path("federation-europe/federation.json")
+    listed = json.loads(path.read_text())
+    path.write_text(json.dumps(listed | {"payload": listed["payload"][:-4] + "AAAA"}))
+    assert run(["federation", "join", "federation-europe", "--node", "ee"]) == Code.REFUSED
+    assert not Path("testamur-ee/federation.json").exists()
+
+
+def test_a_stranger_s_list_is_refused_by_whoever_pinned_another_anchor(capsys: pytest.CaptureFixture[str]) -> None:
+    _found(capsys, "ee")
+    assert run(["federation", "init", "stranger", "--folder", "other"]) == Code.FINE
+    assert run(["federation", "sign", "--folder", "other"]) == Code.FINE
+    Path("federation-europe/federation.json").write_bytes(Path("other/federation.json").read_bytes())
+    assert run(["federation", "show", "federation-europe"]) == Code.REFUSED
+
+
+def test_beginning_twice_in_one_folder_leaves_the_first_anchor_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    _found(capsys, "ee")
+    before = Path("federation-europe/keys/anchor.jwe").read_bytes()
+    assert run(["federation", "init", "europe"]) == Code.REFUSED
+    assert Path("federation-europe/keys/anchor.jwe").read_bytes() == before
+
+
+def test_what_is_no_description_of_a_node_is_not_added(capsys: pytest.CaptureFixture[str]) -> None:
+    _found(capsys, "ee")
+    Path("odd.json").write_text('{"name": "EE", "roots": []}')
+    assert run(["federation", "add-node", "odd.json"]) == Code.REFUSED
+    assert "describe" in capsys.readouterr().err
+
+
+def test_the_anchor_s_public_files_hold_no_private_key(capsys: pytest.CaptureFixture[str]) -> None:
+    _found(capsys, "ee")
+    for name in ("federation.json", "anchors.json", "draft.json"):
+        assert '"d"' not in Path("federation-europe", name).read_text()
+
+
+def test_a_node_of_its_own_needs_no_ceremony(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    Home(NodeSettings.load(node="pt", home=tmp_path / "testamur-pt")).set_up(SystemClock().now())
+    assert run(["federation", "show", "--json"]) == Code.FINE
+    assert [node["name"] for node in json.loads(capsys.readouterr().out)["nodes"]] == ["pt"]
