@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import services.issuer.app
 from fastapi import FastAPI
 
+import services.issuer.app
 import services.notifier.app
 import services.registry.app
 import services.verifier.app

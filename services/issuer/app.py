@@ -53,9 +53,8 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             app.state.authorities = Authorities.of_node(mine, [own], fetcher, engine.clock)
             app.state.checks.update(engine.checks)
             app.state.engine = engine
-            desk = Desk(engine.store, Door(engine.outbox), home, mine, engine.clock)
+            app.state.desk = desk = Desk(engine.store, Door(engine.outbox), home, mine, engine.clock)
             await desk.open()
-            app.state.desk = desk
             engine.spawn(lambda: _sweep(desk.door), "sweep")
             yield
 

@@ -3,11 +3,14 @@
 - All that is missing is named at once, then all that is malformed, then all that contradicts, then all that a verifier would
   find. The institution's key is used only for what has passed the rehearsal.
 - What a refusal rests on may be out of date (an accreditation just announced): before refusing, the book is read again.
+- Between the stages other requests have their turn: none waits for the whole of another, and many that are drafted side by
+  side go stage by stage, which is faster (the tables and code of one stage stay in the processor's caches).
 - 256 random bits lie in the signed bytes: no commitment can be confirmed by guessing who it speaks of.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -92,7 +95,9 @@ async def _draft(desk: Desk, command: IssueCredential) -> Draft:
     place = await desk.place()
     issuance = _issuance(desk, ready.institution, place, command.replaces)
     payload = vc_jwt.payload(ready.credential, issuance)
+    await asyncio.sleep(0)
     _rehearse(desk, ready, payload)
+    await asyncio.sleep(0)
     token = _sign(ready, payload, ready.signer)
     compact, key = token.compact, sealing.new_key()
     return Draft(

@@ -3,7 +3,9 @@
 - `GET <node>/registry/log/{stream}?after=N` long-polls for pages of entries; they are appended to the local bus as the bytes
   that came, under their origin's topic, and treated like a stranger's from there on.
 - It asks on from where the inbox stands. When the inbox does not come along (a hole, a torn entry), it starts again from
-  the inbox's position, and asks the other members that hold the same log.
+  the inbox's position, after longer and longer pauses, and asks the other members that hold the same log in turn.
+- Whoever stands in for an origin is asked for a moment only: news comes from the origin first.
+- A suspended node is not followed. Whatever a neighbour sends, its other streams and the other neighbours go on.
 - Own topics are never followed: what claims to be ours and comes from outside is dropped and alarmed.
 - A budget of entries and bytes an origin bounds what a neighbour can make us store.
 """
@@ -20,7 +22,7 @@ from shared.bus.membership import Membership
 from shared.bus.port import Bus, Message
 from shared.clock import Clock
 from shared.errors import TestamurError
-from shared.events.base import PUBLIC
+from shared.events.base import CHECKPOINTS, PUBLIC
 from shared.events.entry import MAX_ENTRY_BYTES, message_headers, parse
 from shared.ids import topic_name
 from shared.jose import strict_json
@@ -36,6 +38,12 @@ SETTLE = 2.0
 """Seconds within which the inbox should have taken in what was fetched."""
 
 BACKOFF = (0.2, 1.0, 5.0, 15.0, 60.0)
+EMPTY = 0.5
+"""Seconds that an empty page takes at least: a neighbour that answers at once instead of waiting is not asked in a loop."""
+
+AHEAD = 10_000
+"""How many entries fetching may be ahead of the inbox (`ordering.PENDING_CAP`): more would be stored and of no use yet."""
+
 BUDGET_BYTES = 32 * 1024 * 1024
 """Bytes a second that one stream of one origin may bring, averaged over a page."""
 
@@ -101,7 +109,8 @@ class Follower:
         try:
             while True:
                 self._membership.reload()
-                wanted = {(node.name, stream) for node in self._membership.neighbours() for stream in PUBLIC}
+                active = [node for node in self._membership.neighbours() if node.status == "active"]
+                wanted = {(node.name, stream) for node in active for stream in PUBLIC}
                 for key in tasks.keys() - wanted:
                     tasks.pop(key).cancel()
                 for key in wanted - tasks.keys():
@@ -113,44 +122,57 @@ class Follower:
             await asyncio.gather(*tasks.values(), return_exceptions=True)
 
     async def _follow(self, origin: str, stream: str) -> None:
-        cursor, moved, failures = 0, self._clock.monotonic(), 0
-        stood = -1
+        cursor, stood, moved, attempt = 0, -1, self._clock.monotonic(), 0
         while True:
-            standing = self._inbox.origin(origin).seq(stream) if stream != "checkpoints" else cursor
+            standing = self._standing(origin, stream, cursor)
             if standing != stood:
-                stood, moved = standing, self._clock.monotonic()
-            stuck = cursor > standing and self._clock.monotonic() - moved > SETTLE
+                stood, moved, attempt = standing, self._clock.monotonic(), 0
+            stuck = cursor > standing and self._clock.monotonic() - moved > SETTLE and not self._is_torn(origin)
+            if cursor - standing > AHEAD and not stuck:
+                await asyncio.sleep(0.05)
+                continue
             cursor = standing if stuck else max(cursor, standing)
             try:
-                cursor, failures = await self._page(origin, stream, cursor, patient=not stuck, attempt=failures), 0
-                if stuck:
-                    moved = self._clock.monotonic()
-            except TestamurError as error:
-                self.heard_of[origin] = error.detail
-                await asyncio.sleep(BACKOFF[min(failures, len(BACKOFF) - 1)])
-                failures += 1
+                cursor = await self._page(origin, stream, cursor, patient=not stuck, attempt=attempt)
+            except Exception as error:  # noqa: BLE001 - whatever a neighbour sends, following must go on
+                self.heard_of[origin] = _trouble(error)
+                await asyncio.sleep(BACKOFF[min(attempt, len(BACKOFF) - 1)])
+                attempt += 1
+                continue
+            if stuck:
+                await asyncio.sleep(BACKOFF[min(attempt, len(BACKOFF) - 1)])
+                attempt, moved = attempt + 1, self._clock.monotonic()
+            elif cursor <= standing:
+                attempt = 0
+
+    def _standing(self, origin: str, stream: str, cursor: int) -> int:
+        """How far the inbox has come; it keeps no place on checkpoints, which are no chain."""
+        return cursor if stream == CHECKPOINTS.name else self._inbox.origin(origin).seq(stream)
+
+    def _is_torn(self, origin: str) -> bool:
+        """Whether the inbox stands still because the log contradicts itself; fetching again would not help."""
+        return self._inbox.origin(origin).contradictory
 
     async def _page(self, origin: str, stream: str, after: int, *, patient: bool, attempt: int) -> int:
         """Fetch one page and append it; returns the sequence to ask on from."""
         holder = self._holder(origin, attempt)
         epoch = self._epoch(origin, stream)
         # a short poll while the inbox has yet to come along, so that a hole is seen without waiting for news
-        settled = stream == "checkpoints" or after <= self._inbox.origin(origin).seq(stream)
+        settled = holder.name == origin and after <= self._standing(origin, stream, after)
         wait = (LONG_POLL if settled else SETTLE) if patient else 0.0
         url = (
             f"{holder.url.rstrip('/')}/registry/log/{stream}"
             f"?origin={origin}&epoch={epoch}&after={after}&limit={PAGE}&wait={wait:g}"
         )
         headers = {"Authorization": f"Bearer {self._token(holder.name)}", "Accept": "application/json"}
+        asked = self._clock.monotonic()
         answer = await self._fetch.get(url, headers, timeout=wait + 10.0, max_bytes=MAX_PAGE_BYTES)
-        if answer.status == 304:
-            return after
         if answer.status != 200:
             raise LogNotServed(f"{holder.name} answered {answer.status} for {stream}. Its operator may need to look.")
         self.heard_of.pop(origin, None)
         entries = list(_entries(answer.body))
         if not entries:
-            await asyncio.sleep(0.0 if wait else 0.5)
+            await asyncio.sleep(max(0.0, EMPTY - (self._clock.monotonic() - asked)))
             return after
         reached = await self._append(origin, stream, entries)
         await asyncio.sleep(len(answer.body) / BUDGET_BYTES)
@@ -185,6 +207,13 @@ class LogNotServed(TestamurError):
 
     status = 503
     title = "A neighbour does not serve its log."
+
+
+def _trouble(error: Exception) -> str:
+    if isinstance(error, TestamurError):
+        return error.detail
+    _log.error("following a log failed", error=type(error).__name__)
+    return "Its answer could not be taken in. Look at the log of this node."
 
 
 def _entries(body: bytes) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ that would have done harm.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from shared.errors import Conflict
 from shared.store.port import Collection, Store, Transaction, VersionConflict
@@ -16,6 +16,9 @@ LEASES = Collection("leases")
 
 TERM = timedelta(seconds=10)
 """How long a lease lasts without being renewed; a standby takes over after that."""
+
+AHEAD = timedelta(seconds=60)
+"""How far another process's clock may run ahead of ours. A lease that lasts longer was written by a clock that was wrong."""
 
 
 class LeaseLost(Conflict):
@@ -34,7 +37,7 @@ async def acquire(store: Store, name: str, holder: str, now: datetime) -> int | 
             await tx.insert(LEASES, name, {"holder": holder, "token": 1, "until": until})
             return 1
         mine = held.body["holder"] == holder
-        if not mine and held.body["until"] > now.timestamp():
+        if not mine and now < datetime.fromtimestamp(held.body["until"], UTC) <= now + TERM + AHEAD:
             return None
         token = int(held.body["token"]) + (not mine)
         await tx.put(LEASES, name, {"holder": holder, "token": token, "until": until}, expect=held.version)

@@ -1,7 +1,8 @@
 """How a collection lies in SQLite: one table, a column per indexed member, and the text of every statement on it.
 
-- `key TEXT PRIMARY KEY` sorts by UTF-8 bytes (the BINARY collation). Rows lie in the order in which they came and the keys in
-  an index: in a table without row ids a body over a quarter of a page spills, and random keys move whole bodies about.
+- `key TEXT PRIMARY KEY` sorts by UTF-8 bytes (the BINARY collation). Rows lie in the order in which they came and the keys
+  in an index: in a table without row ids a body over a quarter of a page spills, and random keys move whole bodies about.
+- An index that is not unique ends with the key, so that a page of a search is read in order and not sorted anew each time.
 - The body is JSON in bytes; an indexed member is copied into the column `m_<member>`, NULL where it is missing.
 - SQLite holds NULLs of a unique index apart (https://sqlite.org/lang_createindex.html), as the port promises.
 - A column that an earlier declaration made is kept and still written, so that it is right when it is declared again.
@@ -100,8 +101,7 @@ def prepare_table(connection: sqlite3.Connection, collection: Collection) -> Tab
     """Make what is missing of a collection inside the open transaction, fill new columns, drop undeclared indexes."""
     name = table_name(collection)
     connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {name} "
-        "(key TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL)"
+        f"CREATE TABLE IF NOT EXISTS {name} (key TEXT PRIMARY KEY NOT NULL, version INTEGER NOT NULL, body BLOB NOT NULL)"
     )
     present = [row[1][2:] for row in connection.execute(f"PRAGMA table_info({name})") if row[1].startswith("m_")]
     declared = dict.fromkeys(member for index in collection.indexes for member in index.fields)
@@ -123,7 +123,7 @@ def _prepare_indexes(connection: sqlite3.Connection, collection: Collection, tab
         connection.execute(f"DROP INDEX {name}")
     for name in wanted.keys() - present:
         unique = "UNIQUE " if wanted[name].unique else ""
-        columns = ", ".join(f"m_{member}" for member in wanted[name].fields)
+        columns = ", ".join([*[f"m_{member}" for member in wanted[name].fields], *([] if unique else ["key"])])
         try:
             connection.execute(f"CREATE {unique}INDEX {name} ON {table} ({columns})")
         except sqlite3.IntegrityError as error:
@@ -133,7 +133,8 @@ def _prepare_indexes(connection: sqlite3.Connection, collection: Collection, tab
 
 
 def _index_name(table: str, index: Index) -> str:
-    return f"{'u' if index.unique else 'i'}_{table}__{'__'.join(index.fields)}"
+    members = "__".join(index.fields)
+    return f"u_{table}__{members}" if index.unique else f"i_{table}__{members}__key"
 
 
 def _where(clauses: list[str]) -> str:

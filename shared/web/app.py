@@ -38,6 +38,13 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 OPERATIONS = {"name": "operations", "description": "For operators: health, metrics, what a problem means."}
 
 
+_HANDLERS: dict[int | type[Exception], Any] = {
+    TestamurError: on_testamur_error,
+    HTTPException: on_http_exception,
+    RequestValidationError: on_invalid_request,
+}
+
+
 def make_app(
     *,
     service: str,
@@ -65,11 +72,7 @@ def make_app(
         lifespan=_labelled(lifespan, telemetry),
         openapi_tags=[*map(dict, tags), OPERATIONS],
         responses=problem_responses(*Schema.DOCUMENTED),
-        exception_handlers={
-            TestamurError: on_testamur_error,
-            HTTPException: on_http_exception,
-            RequestValidationError: on_invalid_request,
-        },
+        exception_handlers=_HANDLERS,
         middleware=[
             Middleware(Observed, telemetry=telemetry, clock=ticking),
             Middleware(Limits, max_body_bytes=max_body_bytes or settings.max_body_bytes),
@@ -78,8 +81,7 @@ def make_app(
         swagger_ui_oauth2_redirect_url=None,
     )
     for routes in (*routers, health_routes(telemetry)):
-        _require_strict(routes)
-        app.include_router(routes)
+        _include_strict(app, routes)
     app.state.settings, app.state.telemetry = settings, telemetry
     app.state.authorities, app.state.checks = authorities, dict(checks or {})
     app.state.limiters = Limiters.of(settings, ticking)
@@ -102,10 +104,11 @@ def _labelled(lifespan: Lifespan | None, telemetry: Telemetry) -> Lifespan:
     return labelled
 
 
-def _require_strict(routes: APIRouter) -> None:
+def _include_strict(app: FastAPI, routes: APIRouter) -> None:
     lax = [route.path for route in _api_routes(routes.routes) if not isinstance(route, StrictRoute)]
     if lax:
         raise TypeError(f"these routes would read their bodies laxly; make them with shared.web.strict.router: {lax}")
+    app.include_router(routes)
 
 
 def _api_routes(routes: Sequence[BaseRoute]) -> Iterator[APIRoute]:

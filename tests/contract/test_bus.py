@@ -259,6 +259,16 @@ async def test_a_cancelled_poll_skips_nothing(bus: Bus) -> None:
     assert len(await drain(consumer)) == 2000
 
 
+async def test_a_seek_during_a_poll_stands(bus: Bus) -> None:
+    await bus.append("t", numbers(1, 2000))
+    consumer = reader(bus, "t")
+    task = asyncio.create_task(consumer.poll(2000, 0))
+    await asyncio.sleep(0)
+    await consumer.seek("t", 1990)
+    await task
+    assert values(await drain(consumer)) == [str(n) for n in range(1991, 2001)]
+
+
 async def test_a_closed_bus_does_not_answer(bus: Bus) -> None:
     consumer = reader(bus, "t")
     await bus.close()

@@ -22,6 +22,7 @@ from shared.errors import Misconfigured
 from shared.store.open import open_store
 from shared.store.port import Collection, Index, StoreUnavailable, Transaction
 from shared.store.sqlite import KIND, SqliteStore
+from shared.store.sqlite_table import Table
 from tests.contract.conftest import THINGS
 
 Open = Callable[[str], Awaitable[Any]]
@@ -196,6 +197,21 @@ async def test_a_name_that_could_not_stand_in_a_statement_is_refused(tmp_path: P
     await store.close()
 
 
+@pytest.mark.parametrize("where", [None, {"colour": "red"}, {"owner": "tartu", "number": 1}])
+@pytest.mark.parametrize("after", ["", "m"])
+@pytest.mark.parametrize("reverse", [False, True])
+async def test_a_page_comes_from_an_index_in_its_order(tmp_path: Path, where: Any, after: str, reverse: bool) -> None:
+    await (await store_in(tmp_path)).close()
+    table = Table(THINGS, ["colour", "flag", "owner", "number"])
+    sql, values = table.page("", after, where, 10, reverse)
+    with sqlite3.connect(tmp_path / "contract.db") as connection:
+        steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
+    connection.close()
+    assert "INDEX" in steps[0]
+    if where is None or "colour" in where:  # a unique value has one row, and nothing to sort
+        assert not [step for step in steps if "TEMP B-TREE" in step]
+
+
 @pytest.mark.parametrize("value", [1.5, ["a"], {"a": 1}])
 async def test_an_indexed_member_that_is_no_scalar_is_refused(tmp_path: Path, value: Any) -> None:
     store = await store_in(tmp_path)
@@ -254,7 +270,7 @@ async def test_an_append_wakes_a_waiting_consumer_without_another_look_at_the_fi
     other = SqliteBus(tmp_path / "bus.db") if shared_file else bus
     consumer = other.consumer("waiting")
     consumer.follow(["t"])
-    waiting = asyncio.create_task(consumer.poll(10, 60.0))
+    waiting = asyncio.create_task(consumer.poll(10, 30.0))
     await asyncio.sleep(0)
     await bus.append("t", [Message("k", b"v", ())])
     assert await waiting == [Record("t", 1, "k", b"v", ())]

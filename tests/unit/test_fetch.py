@@ -8,7 +8,7 @@ import ssl
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.clock import SystemClock
 from shared.errors import Misconfigured, TestamurError
 from shared.telemetry import continue_from
 from shared.web.addresses import AllowList, is_public
@@ -359,7 +360,7 @@ def certificate(name: str) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """A server's context for that name, and a client's that trusts it alone."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
+    now = SystemClock().now()
     made = (
         x509.CertificateBuilder()
         .subject_name(subject)
