@@ -2,6 +2,7 @@
 
     home/passphrase            opens the keys, unless TESTAMUR_KEY_PASSPHRASE does (mode 0600)
     home/keys/*.jwe            root, anchor, the service keys, access-token, institution-*
+    home/root.json             the public half of the root
     home/certificates/*.jwt    what the root says of each service key (public)
     home/federation.json       the list as its anchors signed it (public)
     home/anchors.json          whom this node lets sign the list: pinned by hand, never learnt from a list
@@ -15,7 +16,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import orjson
@@ -27,7 +28,7 @@ from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.settings import NodeSettings
 from shared.trust import federation
-from shared.trust.certificates import certify
+from shared.trust.certificates import CertificateRefused, certify, read_certificate
 from shared.trust.nodes import Anchor, FederationList, Node
 
 CERTIFIED: Mapping[str, tuple[Purpose, str, tuple[str, ...]]] = {
@@ -38,6 +39,13 @@ CERTIFIED: Mapping[str, tuple[Purpose, str, tuple[str, ...]]] = {
     "node-token": (Purpose.NODE_TOKEN, "registry", ()),
 }
 """Service keys that the root certifies: purpose, service, and the streams they sign."""
+
+
+@cache
+def _opened(folder: Path, passphrase: str) -> KeyFile:
+    """A key folder, opened once a process: stretching the passphrase is meant to be slow, and four services share it."""
+    return KeyFile.open(folder, passphrase)
+
 
 LIST_LIFETIME = timedelta(days=365)
 """How long a list that a node signs for itself is good."""
@@ -53,7 +61,7 @@ class Home:
     @cached_property
     def keys(self) -> KeyFile:
         """The encrypted key folder, made when it is not there."""
-        return KeyFile.open(self.folder / "keys", self._passphrase())
+        return _opened((self.folder / "keys").resolve(), self._passphrase())
 
     def signer(self, name: str) -> LocalSigner:
         """A key of this node by its name; raises `Misconfigured` with what to do where it is missing."""
@@ -75,14 +83,14 @@ class Home:
 
     def node(self) -> Node:
         """This node as a federation list would name it; its jurisdiction is the country in its name."""
-        root = self.keys.load_or_create("root", Purpose.ROOT)
         country = self.settings.node[:2].upper()
         url = self.settings.public_url
-        return Node(name=self.settings.node, jurisdictions=(country,), roots=(root.public_jwk,), url=url)
+        return Node(name=self.settings.node, jurisdictions=(country,), roots=(self._root(),), url=url)
 
     def join(self, signed_list: bytes, anchors: Mapping[str, VerificationKey]) -> None:
-        """Go by another list from now on, under these anchors."""
+        """Go by another list from now on, under these anchors; refused to a node that has signed for another federation."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._require_same_federation()
         pinned = [{"kid": kid, "jwk": key.jwk()} for kid, key in anchors.items()]
         (self.folder / "anchors.json").write_bytes(orjson.dumps(pinned, option=orjson.OPT_INDENT_2))
         self.federation_file.write_bytes(signed_list)
@@ -100,6 +108,26 @@ class Home:
         except (OSError, ValueError) as error:
             raise Misconfigured(f"{path} cannot be read: put the federation's anchors.json there.") from error
         return {anchor.kid: VerificationKey.from_jwk(anchor.jwk, Purpose.ANCHOR, anchor.kid) for anchor in pinned}
+
+    def _root(self) -> dict[str, str]:
+        """The public half of the root, made with the root and kept beside it: the root itself may be offline."""
+        path = self.folder / "root.json"
+        if not path.exists():
+            made_before = any(self.folder.glob("certificates/*.jwt"))
+            root = self.signer("root") if made_before else self.keys.load_or_create("root", Purpose.ROOT)
+            path.write_bytes(orjson.dumps(root.public_jwk, option=orjson.OPT_INDENT_2))
+        public: dict[str, str] = orjson.loads(path.read_bytes())
+        return public
+
+    def _require_same_federation(self) -> None:
+        """A node's certificates name its federation, and so does every entry it has signed: it cannot take them along."""
+        for certificate in self.certificates().values():
+            try:
+                read_certificate(certificate, federation=self.settings.federation, node=self.node())
+            except CertificateRefused:
+                raise Misconfigured(
+                    f"{self.folder} has signed for another federation. Join with a new folder, before its first start."
+                ) from None
 
     def _found(self, now: datetime) -> None:
         anchor = self.keys.load_or_create("anchor", Purpose.ANCHOR)
@@ -119,9 +147,10 @@ class Home:
         key = self.keys.load_or_create(name, purpose)
         if path.exists():
             return
+        self._root()
         path.parent.mkdir(exist_ok=True)
         statement = certify(
-            self.keys.load_or_create("root", Purpose.ROOT),
+            self.signer("root"),
             federation=self.settings.federation,
             node=self.settings.node,
             service=service,

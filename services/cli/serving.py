@@ -7,6 +7,7 @@ acknowledged is durable before that. A second one ends the process at once, and 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -76,6 +77,15 @@ def until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
     uvloop.run(main())
 
 
+def spare_the_collector() -> None:
+    """Keep the garbage collector from looking again and again at what lives as long as the process, and let it look at the
+    rest less often: a busy node makes and drops small objects by the thousand, hardly ever in cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
+
+
 def _settings(node: str | None, home: Path | None, port: int | None) -> NodeSettings:
     given = {} if port is None else {"port": port}
     settings = local.find(node, home, **given)
@@ -92,6 +102,7 @@ def _run(settings: NodeSettings, services: tuple[str, ...], *, as_json: bool) ->
 
     async def work(stop: asyncio.Event) -> None:
         async with running_node(settings, services=services) as running:
+            spare_the_collector()
             _greet(running, services, fresh=fresh, as_json=as_json)
             await stop.wait()
             note("Stopping: finishing what is under way.")

@@ -1,6 +1,6 @@
 """The listener: carries records from the bus to the inbox, in the order of what matters most.
 
-- Checkpoints and trust first, then status, then the rest, own topics and other nodes' alike.
+- Trust and checkpoints first, then status, then the rest, own topics and other nodes' alike.
 - A batch's offsets are committed after its transaction. A store or bus that does not answer is tried again, for ever.
 - A watchdog rebuilds the consumer when records wait and the position has not moved for `STUCK` seconds; after three times in
   a row the service says that it is not ready.

@@ -79,18 +79,19 @@ def build(
     full = expand(draft)
     if issued is not None:
         full.setdefault("issued", rfc3339(issued))
-    _require_complete(full)
     try:
         credential = MicroCredential.model_validate(full)
+        _require_complete(credential)
     except ValidationError as error:
+        _require_complete(full)  # what is missing is said first, and whole
         found = faults.from_validation(error)
         raise MalformedCredential(f"Correct: {faults.sentences(found)}.", faults=faults.as_members(found)) from None
     _require_coherent(credential, policy)
     return credential
 
 
-def _require_complete(full: Mapping[str, Any]) -> None:
-    missing = completeness.missing_mandatory(full)
+def _require_complete(credential: Mapping[str, Any] | MicroCredential) -> None:
+    missing = completeness.missing_mandatory(credential)
     if missing:
         named = "; ".join(f"{element.number} {element.name}, for example `{element.hint}`" for element in missing)
         raise IncompleteCredential(

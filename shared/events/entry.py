@@ -36,6 +36,9 @@ GENESIS = "A" * 43
 MAX_ENTRY_BYTES = 240 * 1024
 """The largest entry, a mass revocation of 4,000 refs included; it fits into a Kafka record of the default size."""
 
+LAST_SECOND = 253_402_300_799
+"""The end of the year 9999, in seconds since 1970: a time beyond it cannot be written (RFC 3339, 1)."""
+
 _Hash = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 _Short = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _Sequence = Annotated[int, Field(ge=1, lt=2**53)]
@@ -63,7 +66,7 @@ class Envelope(BaseModel):
     jti: _Short
     knd: _Short
     sub: _Short
-    iat: Annotated[int, Field(ge=0, lt=2**40)]
+    iat: Annotated[int, Field(ge=0, le=LAST_SECOND)]
     aft: Mapping[str, int] = Field(default_factory=dict, max_length=16)
 
     @property
