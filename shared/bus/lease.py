@@ -14,8 +14,8 @@ from shared.store.port import Collection, Store, Transaction, VersionConflict
 LEASES = Collection("leases")
 """Per lease: `{holder, token, until}`; the token rises with each change of holder."""
 
-TERM = timedelta(seconds=10)
-"""How long a lease lasts without being renewed; a standby takes over after that."""
+TERM = timedelta(seconds=2)
+"""How long a lease lasts without being renewed; a standby takes over after that. Short, since the token keeps harm out."""
 
 AHEAD = timedelta(seconds=60)
 """How far another process's clock may run ahead of ours. A lease that lasts longer was written by a clock that was wrong."""

@@ -51,8 +51,10 @@ def _home(folder: Path, name: str) -> Home:
     return found(folder / name, name, port=port, fetch_allow=("127.0.0.0/8",))
 
 
-async def _ask(http: httpx.AsyncClient, node: RunningNode, home: Home, path: str, body: Any = None) -> Any:
-    headers = {"authorization": f"Bearer {access_token(home)}", "idempotency-key": new_ref()}
+async def _ask(
+    http: httpx.AsyncClient, node: RunningNode, home: Home, path: str, body: Any = None, who: str = "someone"
+) -> Any:
+    headers = {"authorization": f"Bearer {access_token(home, subject=who)}", "idempotency-key": new_ref()}
     answer = await http.post(f"{node.url}{path}", json=body, headers=headers)
     answer.raise_for_status()
     return answer.json()
@@ -78,10 +80,10 @@ async def _issue(http: httpx.AsyncClient, node: RunningNode, home: Home) -> dict
 async def _revoked_abroad(
     http: httpx.AsyncClient, home: RunningNode, keys: Home, abroad: RunningNode, credential: dict[str, Any]
 ) -> float:
+    path = f"/registry/credentials/{credential['ref']}/revoke"
     start = time.perf_counter()
-    asked = asyncio.create_task(
-        _ask(http, home, keys, f"/registry/credentials/{credential['ref']}/revoke", {"reason": "error"})
-    )
+    # ten single revocations an hour are one administrator's share, so each has an administrator of its own here
+    asked = asyncio.create_task(_ask(http, home, keys, path, {"reason": "error"}, who=new_ref()))
     await _until(abroad, credential, "invalid")
     taken = time.perf_counter() - start
     await asked
