@@ -75,6 +75,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _refuse(_sentence(error), error.document, Code.REFUSED, given)
     except TestamurError as error:
         return _refuse(error.detail, error.document(), Code.REFUSED, given)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        advice = f"{place}{error.strerror or 'it failed'}. Check that it is there and who may use it."
+        return _refuse(advice, {"title": "The system refused it."}, Code.REFUSED, given)
     return int(code) if isinstance(code, int) else Code.FINE
 
 
@@ -82,12 +86,28 @@ def _usage(error: typer.TyperException, given: Sequence[str]) -> int:
     if not given or set(given[-1:]) <= {"institution", "federation", "events", "dead"}:
         print(error.format_message())  # a group without a command: its help, not a complaint
         return Code.USAGE
-    return _refuse(f"{error.format_message()} See `testamur --help`.", {"title": "Not understood."}, Code.USAGE, given)
+    context = getattr(error, "ctx", None)
+    said = error.format_message().rstrip()
+    stop = "" if said.endswith((".", "!", "?")) else "."
+    command = context.command_path if context else "testamur"
+    return _refuse(f"{said}{stop} See `{command} --help`.", {"title": "Not understood."}, Code.USAGE, given)
 
 
 def _sentence(error: ProblemError) -> str:
-    faults = [f"{fault.get('path') or 'the whole'}: {fault.get('message')}" for fault in error.document.get("faults", ())]
-    return " ".join(filter(None, (error.title, error.detail, "; ".join(faults))))
+    """The problem in words; what its document has beside its detail is said in place of a pointer to it."""
+    if error.status == 401:
+        return (
+            f"{error.title} Run this in the node's folder, or give a token made for this node by --token or TESTAMUR_TOKEN."
+        )
+    if scope := error.document.get("scope"):
+        return f"{error.title} It needs the scope {scope}: see `testamur token --help` for the roles."
+    faults = [
+        f"{fault.get('path') or 'the whole'}: {fault.get('message')}"
+        for fault in error.document.get("faults", ())
+        if str(fault.get("message")) not in error.detail
+    ]
+    pointer = "`faults`" in error.detail and faults
+    return " ".join(filter(None, (error.title, "" if pointer else error.detail, "; ".join(faults))))
 
 
 def _refuse(sentence: str, document: Mapping[str, Any], code: Code, given: Sequence[str]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,21 +10,14 @@ from fastapi import FastAPI
 from services.issuer import api, consumer, repository
 from services.issuer.desk import Desk
 from services.issuer.settings import IssuerSettings
-from shared.bus.engine import open_engine
 from shared.bus.port import Bus
 from shared.clock import Clock
 from shared.events.base import ISSUANCE
-from shared.home import Home
 from shared.settings import NodeSettings
-from shared.web import idempotency, operations
+from shared.web import operations
 from shared.web.app import make_app
-from shared.web.auth import Authorities
-from shared.web.door import Door
-from shared.web.fetch import Fetcher
+from shared.web.floor import open_floor
 from testamur import __version__
-
-SWEEP_SECONDS = 3_600.0
-"""How often stored answers whose time is over are looked for."""
 
 
 def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | None = None) -> FastAPI:
@@ -34,28 +26,20 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        home = Home(mine)
-        async with (
-            Fetcher(mine.fetch_allow) as fetcher,
-            open_engine(
-                mine,
-                service="issuer",
-                writes=(ISSUANCE,),
-                hears=consumer.SUBSCRIPTIONS,
-                streams=consumer.STREAMS,
-                collections=(*repository.COLLECTIONS, *idempotency.COLLECTIONS),
-                clock=clock,
-                home=home,
-                bus=bus,
-            ) as engine,
-        ):
-            own = home.signer("access-token").verification_key()
-            app.state.authorities = Authorities.of_node(mine, [own], fetcher, engine.clock)
-            app.state.checks.update(engine.checks)
-            app.state.engine = engine
-            app.state.desk = desk = Desk(engine.store, Door(engine.outbox), home, mine, engine.clock)
+        async with open_floor(
+            app,
+            mine,
+            service="issuer",
+            writes=(ISSUANCE,),
+            hears=consumer.SUBSCRIPTIONS,
+            streams=consumer.STREAMS,
+            collections=repository.COLLECTIONS,
+            clock=clock,
+            bus=bus,
+        ) as floor:
+            engine = floor.engine
+            app.state.desk = desk = Desk(engine.store, floor.door, engine.home, mine, engine.clock)
             await desk.open()
-            engine.spawn(lambda: _sweep(desk.door), "sweep")
             yield
 
     return make_app(
@@ -69,9 +53,3 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
         lifespan=lifespan,
         clock=clock,
     )
-
-
-async def _sweep(door: Door) -> None:
-    while True:
-        await door.sweep()
-        await asyncio.sleep(SWEEP_SECONDS)

@@ -12,20 +12,18 @@ from services.notifier import api, consumer, repository
 from services.notifier.delivery import Courier
 from services.notifier.desk import Desk
 from services.notifier.settings import NotifierSettings
-from shared.bus.engine import Engine, open_engine
+from shared.bus.engine import Engine
 from shared.bus.port import Bus
 from shared.clock import Clock
-from shared.home import Home
 from shared.settings import NodeSettings
-from shared.web import idempotency, operations
+from shared.web import operations
 from shared.web.app import make_app
-from shared.web.auth import Authorities
-from shared.web.door import Door
 from shared.web.fetch import Fetcher
+from shared.web.floor import open_floor
 from testamur import __version__
 
 SWEEP_SECONDS = 3_600.0
-"""How often deliveries and idempotency rows whose time is over are looked for."""
+"""How often deliveries whose time is over are looked for."""
 
 
 def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | None = None) -> FastAPI:
@@ -34,27 +32,19 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        home = Home(mine)
-        async with (
-            Fetcher(mine.fetch_allow) as fetcher,
-            open_engine(
-                mine,
-                service="notifier",
-                hears=consumer.SUBSCRIPTIONS,
-                streams=consumer.STREAMS,
-                foreign=True,
-                collections=(*repository.COLLECTIONS, *idempotency.COLLECTIONS),
-                clock=clock,
-                home=home,
-                bus=bus,
-            ) as engine,
-        ):
-            own = home.signer("access-token").verification_key()
-            app.state.authorities = Authorities.of_node(mine, [own], fetcher, engine.clock)
-            app.state.checks.update(engine.checks)
-            app.state.engine = engine
-            app.state.desk = Desk(Door(engine.outbox), engine.store, fetcher, mine)
-            _deliver(engine, fetcher, app.state.desk)
+        async with open_floor(
+            app,
+            mine,
+            service="notifier",
+            hears=consumer.SUBSCRIPTIONS,
+            streams=consumer.STREAMS,
+            foreign=True,
+            collections=repository.COLLECTIONS,
+            clock=clock,
+            bus=bus,
+        ) as floor:
+            app.state.desk = Desk(floor.door, floor.engine.store, floor.fetcher, mine)
+            _deliver(floor.engine, floor.fetcher, app.state.desk)
             yield
 
     return make_app(
@@ -76,7 +66,6 @@ def _deliver(engine: Engine, fetcher: Fetcher, desk: Desk) -> None:
     async def sweep() -> None:
         while True:
             await courier.sweep()
-            await desk.door.sweep()
             await asyncio.sleep(SWEEP_SECONDS)
 
     engine.spawn(courier.run, "delivery")

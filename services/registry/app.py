@@ -19,28 +19,22 @@ from services.registry.status import repository as status
 from services.registry.status.handlers import StatusLists
 from services.registry.trust import repository as trust
 from services.registry.trust.handlers import announce_service_keys
-from shared.bus.engine import Engine, open_engine
+from shared.bus.engine import Engine
 from shared.bus.port import Bus
 from shared.clock import Clock
 from shared.events.base import REGISTRATIONS, STATUS, TRUST
 from shared.home import Home
 from shared.settings import NodeSettings
-from shared.web import idempotency, operations
+from shared.web import operations
 from shared.web.app import make_app
-from shared.web.auth import Authorities
-from shared.web.door import Door
-from shared.web.fetch import Fetcher
+from shared.web.floor import open_floor
 from testamur import __version__
-
-SWEEP_SECONDS = 3_600.0
-"""How often idempotency rows whose time is over are looked for."""
 
 COLLECTIONS = (
     *trust.COLLECTIONS,
     *credentials.COLLECTIONS,
     *revocations.COLLECTIONS,
     *status.COLLECTIONS,
-    *idempotency.COLLECTIONS,
 )
 
 
@@ -50,27 +44,23 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        home = Home(mine)
-        async with (
-            Fetcher(mine.fetch_allow) as fetcher,
-            open_engine(
-                mine,
-                service="registry",
-                writes=(TRUST, STATUS, REGISTRATIONS),
-                hears=consumer.SUBSCRIPTIONS,
-                streams=consumer.STREAMS,
-                foreign=True,
-                collections=COLLECTIONS,
-                clock=clock,
-                home=home,
-                bus=bus,
-                fetch=fetcher,
-            ) as engine,
-        ):
-            await announce_service_keys(engine.outbox, _certified(home))
-            _furnish(app, engine, mine, fetcher)
+        async with open_floor(
+            app,
+            mine,
+            service="registry",
+            writes=(TRUST, STATUS, REGISTRATIONS),
+            hears=consumer.SUBSCRIPTIONS,
+            streams=consumer.STREAMS,
+            foreign=True,
+            follows=True,
+            collections=COLLECTIONS,
+            clock=clock,
+            bus=bus,
+        ) as floor:
+            engine = floor.engine
+            await announce_service_keys(engine.outbox, _certified(engine.home))
+            app.state.door, app.state.status_lists = floor.door, _status_lists(mine, engine)
             engine.spawn(lambda: _look_for_due(engine, mine.due_interval), "due")
-            engine.spawn(lambda: _sweep(app.state.door), "sweep")
             yield
 
     return make_app(
@@ -84,16 +74,6 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
         lifespan=lifespan,
         clock=clock,
     )
-
-
-def _furnish(app: FastAPI, engine: Engine, settings: RegistrySettings, fetcher: Fetcher) -> None:
-    """Give the doors what they work with."""
-    own = engine.home.signer("access-token").verification_key()
-    app.state.authorities = Authorities.of_node(settings, [own], fetcher, engine.clock)
-    app.state.checks.update(engine.checks)
-    app.state.engine = engine
-    app.state.door = Door(engine.outbox)
-    app.state.status_lists = _status_lists(settings, engine)
 
 
 def _certified(home: Home) -> Mapping[str, tuple[str, str]]:
@@ -119,9 +99,3 @@ async def _look_for_due(engine: Engine, interval: float) -> None:
             continue
         await apply_key_revocations(engine.outbox, engine.membership.me)
         await asyncio.sleep(interval)
-
-
-async def _sweep(door: Door) -> None:
-    while True:
-        await door.sweep()
-        await asyncio.sleep(SWEEP_SECONDS)

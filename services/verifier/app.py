@@ -11,16 +11,14 @@ from services.verifier import api, consumer, repository
 from services.verifier.handlers import Desk
 from services.verifier.replica import Replica
 from services.verifier.settings import VerifierSettings
-from shared.bus.engine import Engine, open_engine
+from shared.bus.engine import Engine
 from shared.bus.port import Bus
 from shared.clock import Clock
-from shared.home import Home
 from shared.settings import NodeSettings
 from shared.verification.policy import Policy
 from shared.web import operations
 from shared.web.app import make_app
-from shared.web.auth import Authorities
-from shared.web.fetch import Fetcher
+from shared.web.floor import open_floor
 from testamur import __version__
 
 
@@ -31,26 +29,18 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        home = Home(mine)
-        async with (
-            Fetcher(mine.fetch_allow) as fetcher,
-            open_engine(
-                mine,
-                service="verifier",
-                hears=consumer.SUBSCRIPTIONS,
-                streams=consumer.STREAMS,
-                foreign=True,
-                collections=repository.COLLECTIONS,
-                clock=clock,
-                home=home,
-                bus=bus,
-            ) as engine,
-        ):
-            own = home.signer("access-token").verification_key()
-            app.state.authorities = Authorities.of_node(mine, [own], fetcher, engine.clock)
-            app.state.checks.update(engine.checks)
-            app.state.engine = engine
-            app.state.desk = desk_of(engine, policy)
+        async with open_floor(
+            app,
+            mine,
+            service="verifier",
+            hears=consumer.SUBSCRIPTIONS,
+            streams=consumer.STREAMS,
+            foreign=True,
+            collections=repository.COLLECTIONS,
+            clock=clock,
+            bus=bus,
+        ) as floor:
+            app.state.desk = desk_of(floor.engine, policy)
             yield
 
     return make_app(

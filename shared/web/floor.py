@@ -1,0 +1,84 @@
+"""What every service stands on, opened in one place: engine, way out, tokens, checks, and the one door for changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+from fastapi import FastAPI
+
+from shared.bus.engine import Engine, open_engine
+from shared.bus.inbox import Handler
+from shared.bus.port import Bus
+from shared.clock import Clock
+from shared.events.base import Event, Stream
+from shared.home import Home
+from shared.settings import NodeSettings
+from shared.store.port import Collection
+from shared.web import idempotency
+from shared.web.authorities import Authorities
+from shared.web.door import Door
+from shared.web.fetch import Fetcher
+
+SWEEP_SECONDS = 3_600.0
+"""How often stored answers whose time is over are looked for."""
+
+
+class Floor(NamedTuple):
+    """A running service, below its own handlers."""
+
+    engine: Engine
+    door: Door
+    fetcher: Fetcher
+
+
+@asynccontextmanager
+async def open_floor(
+    app: FastAPI,
+    settings: NodeSettings,
+    *,
+    service: str,
+    hears: Mapping[type[Event], Handler],
+    streams: Sequence[str],
+    collections: Sequence[Collection],
+    writes: Sequence[Stream] = (),
+    foreign: bool = False,
+    follows: bool = False,
+    clock: Clock | None = None,
+    bus: Bus | None = None,
+) -> AsyncIterator[Floor]:
+    """Open a service's floor for its app's lifespan, and give the app's `state` its `engine`, `authorities` and `checks`.
+
+    The arguments are those of `open_engine`; `follows`: it follows the neighbours' logs over HTTP, as a registry does.
+    """
+    async with (
+        Fetcher(settings.fetch_allow) as fetcher,
+        open_engine(
+            settings,
+            service=service,
+            writes=writes,
+            hears=hears,
+            streams=streams,
+            foreign=foreign,
+            collections=(*collections, *idempotency.COLLECTIONS),
+            clock=clock,
+            home=Home(settings),
+            bus=bus,
+            fetch=fetcher if follows else None,
+        ) as engine,
+    ):
+        own = engine.home.signer("access-token").verification_key()
+        app.state.authorities = Authorities.of_node(settings, [own], fetcher, engine.clock)
+        app.state.checks.update(engine.checks)
+        app.state.engine = engine
+        floor = Floor(engine, Door(engine.outbox), fetcher)
+        engine.spawn(lambda: _sweep(floor.door), "sweep")
+        yield floor
+
+
+async def _sweep(door: Door) -> None:
+    while True:
+        await door.sweep()
+        await asyncio.sleep(SWEEP_SECONDS)
