@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import datetime
 from pathlib import Path
@@ -14,11 +15,20 @@ from rich.text import Text
 from services.cli.drafts import LARGEST_CREDENTIAL, From, Settings, Source, read_draft, read_file
 from services.cli.exits import OF_VERDICT
 from services.cli.local import AsJson
+from services.cli.moments import in_utc
 from services.cli.output import answer, fields, note, print_json, report, verdict
 from services.cli.remote import Token, Url, connect
 from shared import ids
+from shared.errors import Invalid
 
 app = typer.Typer()
+
+
+class OutUnwritable(Invalid):
+    """The file for the answer cannot be written there."""
+
+    title = "The answer cannot be written."
+
 
 File = Annotated[Path, typer.Argument(help="The file, or - for standard input.", show_default=False)]
 
@@ -47,7 +57,8 @@ def issue(
     token: Token = None,
 ) -> None:
     """Issue a credential from a file. The signed credential goes to standard output."""
-    draft = read_draft(file, source, settings)
+    draft = read_draft(file, source, settings, quiet=as_json)
+    _check_out(out)
     with connect(url, token) as node:
         if check:
             body = {"institution": institution, "credential": draft}
@@ -70,7 +81,8 @@ def correct(
     token: Token = None,
 ) -> None:
     """Issue a corrected credential from a file, in place of an earlier one, which is then superseded."""
-    draft = read_draft(file, source, settings)
+    draft = read_draft(file, source, settings, quiet=as_json)
+    _check_out(out)
     with connect(url, token) as node:
         issued = node.correct(ref, draft)
     note(f"{ref} is superseded as soon as the new one is registered.")
@@ -81,7 +93,7 @@ def correct(
 def verify(
     file: File,
     as_of: Annotated[datetime | None, typer.Option(help="Judge for that moment, by what is known now (UTC).")] = None,
-    known_at: Annotated[datetime | None, typer.Option(help="Judge by what was known then (UTC).")] = None,
+    known_at: Annotated[datetime | None, typer.Option(help="Judge its status by what was known then (UTC).")] = None,
     country: Annotated[str | None, typer.Option(help="Say what its level means there, such as PT.")] = None,
     as_json: AsJson = False,
     url: Url = None,
@@ -89,7 +101,7 @@ def verify(
 ) -> None:
     """Ask whether a credential is true. Exit code 0 valid, 1 invalid, 3 indeterminate."""
     credential = read_file(file, LARGEST_CREDENTIAL).decode("ascii", "replace").strip()
-    question: dict[str, Any] = {"as_of": _rfc3339(as_of), "known_at": _rfc3339(known_at), "country": country}
+    question: dict[str, Any] = {"as_of": in_utc(as_of), "known_at": in_utc(known_at), "country": country and country.upper()}
     with connect(url, token) as node:
         found = node.verify(credential, **{name: value for name, value in question.items() if value is not None})
     answer(found, Group(verdict(found), report(found)), as_json=as_json)
@@ -102,6 +114,12 @@ def status(ref: Ref, as_json: AsJson = False, url: Url = None, token: Token = No
     with connect(url, token) as node:
         found = node.status(ref)
     answer(found, fields(found), as_json=as_json)
+
+
+def _check_out(out: Path | None) -> None:
+    """Refuse a place that cannot be written before anything is issued, not after."""
+    if out is not None and (out.is_dir() or not os.access(out if out.exists() else out.parent, os.W_OK)):
+        raise OutUnwritable(f"{out} cannot be written, so nothing was issued. Name another file with --out.")
 
 
 def _hand_over(issued: dict[str, Any], out: Path | None, *, as_json: bool) -> None:
@@ -117,7 +135,3 @@ def _hand_over(issued: dict[str, Any], out: Path | None, *, as_json: bool) -> No
         print_json(issued)
     elif out is None:
         print(compact)
-
-
-def _rfc3339(moment: datetime | None) -> str | None:
-    return moment.isoformat() + "Z" if moment else None

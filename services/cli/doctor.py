@@ -89,7 +89,8 @@ def _list(home: Home, settings: NodeSettings) -> Iterator[Finding]:
         yield Finding("federation list", False, f"{home.federation_file} is missing. Put the federation's list there.")
         return
     standing = federation.standing(listed, SystemClock().now())
-    said = f"{listed.federation} version {listed.version}, {len(listed.nodes)} nodes, until {listed.expires:%Y-%m-%d}"
+    nodes = "1 node" if len(listed.nodes) == 1 else f"{len(listed.nodes)} nodes"
+    said = f"{listed.federation} version {listed.version}, {nodes}, until {listed.expires:%Y-%m-%d}"
     yield Finding("federation list", standing is federation.Standing.CURRENT, said)
     if listed.node(settings.node) is None:
         yield Finding(

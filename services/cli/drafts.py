@@ -12,7 +12,7 @@ import typer
 from services.cli.output import note
 from shared.clock import SystemClock
 from shared.credential import draft, written
-from shared.errors import Invalid
+from shared.errors import Invalid, Malformed
 from shared.formats import elm
 
 
@@ -47,19 +47,22 @@ def read_file(path: Path, limit: int = elm.LARGEST) -> bytes:
         raise FileUnreadable(f"{path} cannot be read ({error.strerror}). Check its name and who may read it.") from None
 
 
-def read_draft(path: Path, source: Source, settings: list[str] | None) -> dict[str, Any]:
+def read_draft(path: Path, source: Source, settings: list[str] | None, *, quiet: bool = False) -> dict[str, Any]:
     """The draft in a file with `--set` applied. It is checked here already, so what lacks something is not sent.
 
-    Raises `IncompleteCredential`, `MalformedCredential`, `IncoherentCredential`, or what reading raises.
+    What it lacks is said line by line unless `quiet`. Raises `Malformed` for JSON-LD that is called a draft,
+    `IncompleteCredential`, `MalformedCredential`, `IncoherentCredential`, or what reading raises.
     """
     raw = read_file(path)
     found = elm.to_draft(raw) if source is Source.ELM else written.read(raw)
+    if source is Source.DRAFT and "@context" in found:
+        raise Malformed("This is JSON-LD and no draft. If it is an unsigned document of the ELM, add --from elm.")
     for setting in settings or ():
         found = draft.apply_set(found, setting)
     try:
         draft.build(found, SystemClock().now())
     except draft.IncompleteCredential as incomplete:
-        for element in incomplete.members["missing"]:
+        for element in () if quiet else incomplete.members["missing"]:
             note(
                 f"It lacks element {element['number']}, {element['name']}: give it with --set {element['path']}=...",
                 "yellow",

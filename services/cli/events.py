@@ -11,7 +11,7 @@ from rich.text import Text
 
 from services.cli import local
 from services.cli.exits import Code
-from services.cli.local import AsJson, HomeFolder, NodeName
+from services.cli.local import HomeFolder, NodeName
 from services.cli.output import out, print_json
 from services.cli.remote import DEFAULT_URL, Url
 from shared.clock import rfc3339
@@ -27,6 +27,8 @@ WAIT = 20
 
 CHAINED = tuple(name for name in PUBLIC if STREAMS[name].chained)
 """What is shown unless streams are named: checkpoints are many and say little to a person."""
+
+_WIDEST = max(map(len, PUBLIC))
 
 LAST = 20
 """How many entries of the past are shown first."""
@@ -45,7 +47,7 @@ def tail(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")] = False,
     node: NodeName = None,
     home: HomeFolder = None,
-    as_json: AsJson = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
     url: Url = None,
 ) -> None:
     """Show the last entries of a node's public streams; this needs the node's folder, whose key opens the log's door."""
@@ -79,9 +81,10 @@ def _show(entry: Entry, *, as_json: bool) -> None:
     place = entry.envelope
     value: Any = strict_json.loads(entry.token.payload)
     if as_json:
-        print_json({"stream": entry.stream, "epoch": place.epo, "seq": place.seq, "kind": place.knd, "event": value})
+        shown = {"stream": entry.stream, "epoch": place.epo, "seq": place.seq, "kind": place.knd, "event": value}
+        print_json(shown, one_line=True)
         return
     line = Text(f"{rfc3339(place.issued_at)}  ", style="dim")
-    line.append(f"{place.org} {entry.stream} {place.seq:>5}  ", style="cyan")
+    line.append(f"{place.org} {entry.stream:<{_WIDEST}} {place.seq:>5}  ", style="cyan")
     line.append(f"{place.knd}  ", style="bold").append(place.sub, style="")
     out.print(line)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from services.cli.local import AsJson
+from services.cli.moments import in_utc
 from services.cli.output import answer, fields, note, rows
 from services.cli.remote import Token, Url, connect
 from testamur import Client
@@ -32,13 +33,13 @@ def add(
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Accredit an institution, make its signing key, and announce the key."""
+    """Accredit an institution, make its signing key, and announce it. Repeated, it renews the first and adds a key."""
     scope = {"credential_types": types or [MICRO_CREDENTIAL], "eqf_max": eqf_max, "isced_f": fields_of_study or []}
-    accredit: dict[str, Any] = {"institution": slug, "name": name, "country": country, "scope": scope}
+    accredit: dict[str, Any] = {"institution": slug, "name": name, "country": country.upper(), "scope": scope}
     if identifier:
         accredit["identifiers"] = dict(map(_identifier, identifier))
     if valid_until is not None:
-        accredit["valid_until"] = valid_until.replace(tzinfo=UTC).isoformat()
+        accredit["valid_until"] = in_utc(valid_until)
     with connect(url, token) as node:
         found = accredit_with_key(node, accredit)
     note(f"Next: testamur issue FILE --institution {slug}")

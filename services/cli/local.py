@@ -53,6 +53,18 @@ def at_hand() -> NodeSettings | None:
     return settings if Home(settings).federation_file.exists() else None
 
 
+def names_here() -> list[str]:
+    """The names of the nodes that have folders in the present one."""
+    return sorted(name for path in Path().glob(f"{_FOLDER}*/federation.json") if (name := _name_of(path.parent)))
+
+
+def refuse_to_choose() -> None:
+    """Raise `Misconfigured` when several nodes have folders here and nothing says which is meant."""
+    named = os.environ.get("TESTAMUR_NODE") or os.environ.get("TESTAMUR_HOME")
+    if not named and len(found := names_here()) > 1:
+        raise Misconfigured(f"Which node is meant, {' or '.join(found)}? Set TESTAMUR_NODE, as in TESTAMUR_NODE={found[0]}.")
+
+
 def require_set_up(settings: NodeSettings) -> Home:
     """The node's folder; raises `Misconfigured` when `up` has not made it yet."""
     home = Home(settings)
@@ -130,5 +142,5 @@ def _name_of(folder: Path | None) -> str | None:
 
 def _only_one() -> str | None:
     """The name of the only node that has a folder in the present one."""
-    found = [name for path in Path().glob(f"{_FOLDER}*/federation.json") if (name := _name_of(path.parent))]
+    found = names_here()
     return found[0] if len(found) == 1 else None

@@ -40,9 +40,9 @@ def answer(value: Any, shown: RenderableType, *, as_json: bool) -> None:
         out.print(shown)
 
 
-def print_json(value: Any, file: TextIO | None = None) -> None:
-    """Print one JSON document; scripts read it, so it is never coloured or wrapped."""
-    print(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode(), file=file)
+def print_json(value: Any, file: TextIO | None = None, *, one_line: bool = False) -> None:
+    """Print one JSON document; scripts read it, so it is never coloured or wrapped. One of many takes one line."""
+    print(orjson.dumps(value, option=None if one_line else orjson.OPT_INDENT_2, default=str).decode(), file=file)
 
 
 def note(text: str, style: str = "dim") -> None:

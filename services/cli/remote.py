@@ -31,10 +31,17 @@ _THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 def connect(url: str | None, token: str | None) -> Client:
     """A client for the node that is meant; it connects with the first request."""
     here = local.at_hand()
+    if here is None and url is None:
+        local.refuse_to_choose()
     own = local.address(here) if here else None
     chosen = url or own or DEFAULT_URL
-    if token is None and here and (chosen == own or _hostname(chosen) in _THIS_MACHINE):
+    hostname = _hostname(chosen)
+    if token is None and here and (chosen == own or hostname in _THIS_MACHINE):
         token = local.access_token(here)
+    if token and not (token.isascii() and token.isprintable()):
+        raise Misconfigured(
+            "The access token has characters that no token has. Copy it again, as `testamur token` printed it."
+        )
     return Client(chosen, token)
 
 

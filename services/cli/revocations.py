@@ -7,7 +7,7 @@ no undo.
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from rich.text import Text
 
 from services.cli.credentials import Ref, check_ref
 from services.cli.local import AsJson
+from services.cli.moments import in_utc
 from services.cli.output import answer, fields, note
 from services.cli.remote import Token, Url, connect
 
@@ -75,7 +76,7 @@ def suspend(
     """Suspend a credential for a time."""
     body: dict[str, Any] = {"reason": reason.value}
     if until is not None:
-        body["until"] = until.replace(tzinfo=UTC).isoformat()
+        body["until"] = in_utc(until)
     with connect(url, token) as node:
         found = node.suspend(ref, **body)
     answer(found, fields(found), as_json=as_json)

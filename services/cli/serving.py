@@ -122,6 +122,7 @@ def _greet(running: RunningNode, services: tuple[str, ...], *, fresh: bool, as_j
     if fresh:
         note("Its keys are new: the folder's keys/root.jwe belongs where no network is, once others trust this node.")
     where = "" if Path(settings.home) == Path(f"testamur-{settings.node}") else f"TESTAMUR_HOME={settings.home} "
+    where = where or ("" if len(local.names_here()) < 2 else f"TESTAMUR_NODE={settings.node} ")
     note("Next, in another terminal of the same folder:", "")
     note(
         f'  {where}testamur institution add tartu --name "University of Tartu" --country {settings.node[:2].upper()}', "bold"

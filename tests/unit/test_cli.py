@@ -65,6 +65,7 @@ def settings(tmp_path: Path) -> NodeSettings:
         "revoke not-a-ref",
         "status ../../etc/passwd",
         f"suspend {REF} --until whenever",
+        f"suspend {REF} --until 0001-01-01T00:00:00+14:00",
         "institution add tartu",
         "institution add tartu --name T --country EE --eqf-max 9",
         "institution add tartu --name T --country EE --identifier eter",
@@ -99,6 +100,9 @@ def test_a_wrong_argument_gets_one_line_and_exit_code_2(line: str, capsys: pytes
         "federation sign",
         "federation init Europe!",
         f"status {REF} --url not-an-address --token x",
+        f"status {REF} --url http://[::1",
+        f"status {REF} --token \u00e9",
+        "up --node ee --port 0 --home /dev/null/x",
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_without_a_traceback(line: str, capsys: pytest.CaptureFixture[str]) -> None:
