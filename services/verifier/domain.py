@@ -1,4 +1,4 @@
-"""What one origin said that touches more than one credential: its trust book and its cut-off keys. Pure.
+"""What may be asked, and what one origin said that touches more than one credential: its trust book and cut-off keys. Pure.
 
 A book is a function of a set of facts that only grows, so the number of facts it was made of names it.
 """
@@ -7,9 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from shared.errors import Invalid
 from shared.status.facts import KeyCutoff
 from shared.trust.accreditation import TrustBook, TrustFact
+
+
+class MomentAhead(Invalid):
+    """422: nobody knows yet what will be true then."""
+
+    title = "The moment that is asked about lies ahead."
+
+
+AHEAD = timedelta(seconds=60)
+"""How far two honest clocks may differ."""
+
+
+def require_past(now: datetime, *moments: datetime | None) -> None:
+    """Refuse a question about what will be, or what will be known: `MomentAhead`."""
+    if any(moment is not None and moment > now + AHEAD for moment in moments):
+        raise MomentAhead("Ask about now, by leaving as_of and known_at out, or about an earlier moment.")
 
 
 @dataclass(frozen=True, slots=True)

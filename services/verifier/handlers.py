@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.verifier.commands import VerifyCredential
+from services.verifier.domain import require_past
 from services.verifier.replica import Replica
 from services.verifier.repository import add_cutoff, add_facts, add_trust_fact
 from shared.bus.inbox import Heard
@@ -39,6 +40,7 @@ async def check(desk: Desk, question: VerifyCredential) -> Report:
     """Answer a question: eleven steps over what is known here. Fetches nothing and writes nothing."""
     presented = recognise(question.credential)
     now = desk.clock.now()
+    require_past(now, question.as_of, question.known_at)
     context = Context(
         presented=presented,
         knowledge=await desk.replica.knowledge(presented, now),

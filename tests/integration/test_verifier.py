@@ -262,3 +262,14 @@ async def test_a_ref_alone_tells_nothing(europe: World) -> None:
     for asked in (ref, f"urn:uuid:{ref}", new_ref()):
         report = await europe["pt"].verifies(asked)
         assert (report["reason"], report["credential"]) == ("unknown-format", None)
+
+
+@pytest.mark.parametrize("member", ["as_of", "known_at"])
+async def test_nobody_is_told_what_will_be_true(member: str) -> None:
+    async with world("ee") as europe:
+        ee = europe["ee"]
+        await ee.accredits("tartu")
+        credential = await ee.issues("tartu")
+        ahead = rfc3339(ee.clock.now() + timedelta(days=1))
+        answer = await ee.ask("verifier", "POST", "/verifications", {"credential": credential, member: ahead})
+        assert (answer.status_code, answer.json()["type"]) == (422, "/problems/moment-ahead")
