@@ -78,7 +78,7 @@ class LongPolls:
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Task[Any]] = set()
-        self._ended = False
+        self._ended = asyncio.Event()
 
     def around(self, app: ASGIApp) -> ASGIApp:
         """The app, with its waiting requests under watch."""
@@ -87,13 +87,16 @@ class LongPolls:
             if scope["type"] != "http" or scope["method"] != "GET" or b"wait=" not in scope["query_string"]:
                 await app(scope, receive, send)
                 return
+            if self._ended.is_set():
+                await ProblemResponse(NodeStopping("Ask again in a moment."))(scope, receive, send)
+                return
             task = asyncio.current_task()
             assert task is not None
             self._waiting.add(task)
             try:
                 await app(scope, receive, send)
             except asyncio.CancelledError:
-                if not self._ended or task.uncancel():
+                if not self._ended.is_set() or task.uncancel():
                     raise
                 await ProblemResponse(NodeStopping("Ask again in a moment."))(scope, receive, send)
             finally:
@@ -102,8 +105,8 @@ class LongPolls:
         return watched
 
     def end(self) -> None:
-        """Break off those that wait now."""
-        self._ended = True
+        """Break off those that wait now, and let no other begin to wait."""
+        self._ended.set()
         for task in self._waiting:
             task.cancel()
 

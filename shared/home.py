@@ -93,7 +93,9 @@ class Home:
         self._require_same_federation()
         pinned = [{"kid": kid, "jwk": key.jwk()} for kid, key in anchors.items()]
         (self.folder / "anchors.json").write_bytes(orjson.dumps(pinned, option=orjson.OPT_INDENT_2))
-        self.federation_file.write_bytes(signed_list)
+        arriving = self.federation_file.with_suffix(".arriving")
+        arriving.write_bytes(signed_list)
+        arriving.replace(self.federation_file)  # services read it meanwhile, and must not see half of it
 
     @property
     def federation_file(self) -> Path:

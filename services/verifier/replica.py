@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from services.verifier.domain import Book
 from services.verifier.repository import facts_of, read_book, revision_of
+from shared.bus.admission import AHEAD
 from shared.bus.dead import PARKED
 from shared.bus.inbox import Inbox, OriginView
 from shared.bus.membership import Membership
@@ -77,7 +78,9 @@ class Replica:
 
 
 def age_of(view: OriginView, now: datetime) -> float | None:
-    """Seconds since the newest checkpoint that what was applied proves; None when there is none. A clock that runs behind
-    the checkpoint's makes it 0: the inbox uses no time that lies further ahead than two honest clocks may differ.
+    """Seconds since the newest checkpoint that what was applied proves; None when there is none, or when it lies further
+    ahead than two honest clocks may differ: our own was set back since, and nobody knows by how much.
     """
-    return None if view.checkpoint_time is None else max(0.0, (now - view.checkpoint_time).total_seconds())
+    if view.checkpoint_time is None or view.checkpoint_time > now + AHEAD:
+        return None
+    return max(0.0, (now - view.checkpoint_time).total_seconds())

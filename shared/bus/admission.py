@@ -30,8 +30,19 @@ AHEAD = timedelta(seconds=60)
 """How far another node's clock may run ahead of ours before its time is not used."""
 
 
+NATION_REASONS = ("unknown-nation", "suspended-nation", "left-nation")
+"""Reasons that another federation list may take back."""
+
+
+SECOND = timedelta(seconds=1)
+"""An entry's own time has whole seconds: what it carries may be said within the same one, and not later."""
+
+
 class Refused(NamedTuple):
-    """A record that was not let in, and why: a slug for programs and a sentence for people."""
+    """A record that was not let in, and why: a slug for programs and a sentence for people.
+
+    `origin` is the node on whose topic it came: what it says of itself is not believed, and its quota is not another's.
+    """
 
     record: Record
     family: Literal["invalid", "untrusted"]
@@ -62,7 +73,7 @@ def examine(record: Record, membership: Membership, keyring: Keyring, now: datet
     try:
         entry = parse_message(record.value, record.headers)
     except TestamurError as error:
-        return Refused(record, "invalid", error.slug(), error.detail)
+        return Refused(record, "invalid", error.slug(), error.detail, _bringer(record))
     fault = _out_of_scope(record, entry, membership)
     if fault is not None:
         return _untrusted(record, entry, *fault)
@@ -84,7 +95,10 @@ def conclude(candidate: Candidate, *, anchored: bool = False) -> Sound | Refused
             gate.verify(entry.token, candidate.key)
         except gate.TokenRefused as error:
             return _untrusted(candidate.record, entry, error.slug(), error.detail)
-    return Sound(candidate.record, entry, understand(entry))
+    event = understand(entry)
+    if isinstance(event, Checkpoint) and event.time > entry.envelope.issued_at + SECOND:
+        return _untrusted(candidate.record, entry, "from-the-future", "It is dated ahead of the entry that it came in.")
+    return Sound(candidate.record, entry, event)
 
 
 def understand(entry: Entry) -> Event | None:
@@ -145,7 +159,12 @@ def _standing(node: Node | None, entry: Entry) -> tuple[str, str] | None:
 
 
 def _untrusted(record: Record, entry: Entry, reason: str, detail: str) -> Refused:
-    return Refused(record, "untrusted", reason, detail, entry.envelope.org, entry.envelope.kid)
+    return Refused(record, "untrusted", reason, detail, _bringer(record), entry.envelope.kid)
+
+
+def _bringer(record: Record) -> str:
+    topic = parse_topic(record.topic)
+    return topic.node if topic else ""
 
 
 def is_checkpoint(sound: Sound) -> bool:

@@ -4,6 +4,8 @@
   that came, under their origin's topic, and treated like a stranger's from there on.
 - It asks on from where the inbox stands. When the inbox does not come along (a hole, a torn entry), it starts again from
   the inbox's position, after longer and longer pauses, and asks the other members that hold the same log in turn.
+- Nobody's word counts for how far that is: the places in a page are not verified yet, so none leads us away for long.
+- Of a page of checkpoints only the newest is taken: the others tell nothing that it does not.
 - Whoever stands in for an origin is asked for a moment only: news comes from the origin first.
 - A suspended node is not followed. Whatever a neighbour sends, its other streams and the other neighbours go on.
 - Own topics are never followed: what claims to be ours and comes from outside is dropped and alarmed.
@@ -124,11 +126,11 @@ class Follower:
     async def _follow(self, origin: str, stream: str) -> None:
         cursor, stood, moved, attempt = 0, -1, self._clock.monotonic(), 0
         while True:
-            standing = self._standing(origin, stream, cursor)
+            standing = self._standing(origin, stream)
             if standing != stood:
                 stood, moved, attempt = standing, self._clock.monotonic(), 0
             stuck = cursor > standing and self._clock.monotonic() - moved > SETTLE and not self._is_torn(origin)
-            if cursor - standing > AHEAD and not stuck:
+            if cursor - standing > AHEAD and not stuck and not self._is_torn(origin):
                 await asyncio.sleep(0.05)
                 continue
             cursor = standing if stuck else max(cursor, standing)
@@ -145,9 +147,10 @@ class Follower:
             elif cursor <= standing:
                 attempt = 0
 
-    def _standing(self, origin: str, stream: str, cursor: int) -> int:
-        """How far the inbox has come; it keeps no place on checkpoints, which are no chain."""
-        return cursor if stream == CHECKPOINTS.name else self._inbox.origin(origin).seq(stream)
+    def _standing(self, origin: str, stream: str) -> int:
+        """How far the inbox has come; on checkpoints, which are no chain, the newest one that it took."""
+        view = self._inbox.origin(origin)
+        return view.checkpoint_seq if stream == CHECKPOINTS.name else view.seq(stream)
 
     def _is_torn(self, origin: str) -> bool:
         """Whether the inbox stands still because the log contradicts itself; fetching again would not help."""
@@ -158,7 +161,7 @@ class Follower:
         holder = self._holder(origin, attempt)
         epoch = self._epoch(origin, stream)
         # a short poll while the inbox has yet to come along, so that a hole is seen without waiting for news
-        settled = holder.name == origin and after <= self._standing(origin, stream, after)
+        settled = holder.name == origin and after <= self._standing(origin, stream)
         wait = (LONG_POLL if settled else SETTLE) if patient else 0.0
         url = (
             f"{holder.url.rstrip('/')}/registry/log/{stream}"
@@ -175,20 +178,20 @@ class Follower:
             await asyncio.sleep(max(0.0, EMPTY - (self._clock.monotonic() - asked)))
             return after
         reached = await self._append(origin, stream, entries)
+        if stream != CHECKPOINTS.name:
+            reached = min(reached, after + len(entries))  # a chain has no gaps
         await asyncio.sleep(len(answer.body) / BUDGET_BYTES)
         if reached <= after:
             raise LogNotServed(f"{holder.name} sent nothing that goes on from {after} on {stream}.")
         return reached
 
     async def _append(self, origin: str, stream: str, entries: list[tuple[str, str]]) -> int:
-        topic, reached = topic_name(origin, stream), 0
-        messages = []
-        for raw, trace in entries:
-            message, seq = _message(raw, trace, topic)
-            messages.append(message)
-            reached = max(reached, seq)
-        await self._bus.append(topic, messages)
-        return reached
+        topic = topic_name(origin, stream)
+        read = [_message(raw, trace, topic) for raw, trace in entries]
+        newest = max(read, key=lambda one: one[1])
+        taken = [newest] if stream == CHECKPOINTS.name else read
+        await self._bus.append(topic, [message for message, _ in taken])
+        return newest[1]
 
     def _holder(self, origin: str, attempt: int) -> Node:
         """Whom to ask: the origin; after a failure, each other member in turn, since every one holds every log."""

@@ -3,7 +3,9 @@
 - Age = now - time of the newest checkpoint whose trust, status and registrations heads lie within our contiguous prefix,
   with the hashes that we hold. A mirror that drops one revocation and passes the heartbeats on makes nobody fresh.
 - Within an epoch neither times nor heads go back; a checkpoint that contradicts another, or our chain, is a contradiction.
-- A checkpoint ahead of our prefix stays *open* until the entries arrive; at most `OPEN` of them are kept, the newest.
+- A checkpoint ahead of our prefix stays *open* until the entries arrive. At most `OPEN` are kept: when there are more, every
+  second one goes, so that the oldest, which is the next to be proven, and the newest stay however busy the node is.
+- Every open checkpoint is held against our chain before a newer one takes its place: a false one is found in any order.
 """
 
 from __future__ import annotations
@@ -53,7 +55,9 @@ async def note(tx: Transaction, entry: Entry, checkpoint: Checkpoint, now: datet
         if back:
             return Contradiction(topic_name(origin, back), "A later checkpoint names an earlier head than one before it.")
     await _archive(tx, entry, newest, rfc3339(now))
-    opened = [*body["open"], said][-OPEN:]
+    opened = [*body["open"], said]
+    if len(opened) > OPEN:
+        opened = opened[::2]
     await tx.put(FRESHNESS, origin, {**body, "newest": said, "open": opened}, expect=held.version if held else 0)
     return None
 
@@ -63,15 +67,15 @@ async def prove(tx: Transaction, origin: str) -> Contradiction | None:
     held = await tx.get(FRESHNESS, origin)
     if held is None or not held.body["open"]:
         return None
-    opened = held.body["open"]
-    for index in range(len(opened) - 1, -1, -1):
-        covered = await _covers(tx, origin, opened[index])
+    opened, proven = held.body["open"], -1
+    for index, checkpoint in enumerate(opened):
+        covered = await _covers(tx, origin, checkpoint)
         if isinstance(covered, Contradiction):
             return covered
-        if covered:
-            body = {**held.body, "proven": opened[index], "open": opened[index + 1 :]}
-            await tx.put(FRESHNESS, origin, body, expect=held.version)
-            return None
+        proven = index if covered else proven
+    if proven >= 0:
+        body = {**held.body, "proven": opened[proven], "open": opened[proven + 1 :]}
+        await tx.put(FRESHNESS, origin, body, expect=held.version)
     return None
 
 
@@ -107,7 +111,8 @@ def _went_back(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
 
 
 async def _covers(tx: Transaction, origin: str, checkpoint: Mapping[str, Any]) -> bool | Contradiction:
-    """Whether our prefix covers every stream that freshness depends on, and the other chains we hold agree."""
+    """Whether our prefix covers every stream that freshness depends on, and the chains we hold agree."""
+    covered = True
     for name in PUBLIC:
         if not STREAMS[name].chained or name not in FRESHNESS_STREAMS:
             continue
@@ -115,8 +120,13 @@ async def _covers(tx: Transaction, origin: str, checkpoint: Mapping[str, Any]) -
         topic = topic_name(origin, name)
         position = position_of(await tx.get(POSITIONS, topic))
         if (position.epoch, position.seq) < (checkpoint["epoch"], seq):
-            return False
-        held = position.hash if position.seq == seq else await hash_at(tx, topic, checkpoint["epoch"], seq)
+            covered = False
+            continue
+        held = (
+            position.hash
+            if (position.epoch, position.seq) == (checkpoint["epoch"], seq)
+            else await hash_at(tx, topic, checkpoint["epoch"], seq)
+        )
         if seq and held is not None and held != digest:
             return Contradiction(topic, "A checkpoint names another entry than the one held at that sequence.")
-    return True
+    return covered

@@ -12,13 +12,15 @@ the process dies here: nothing. Before the transaction the bus hands the batch o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import groupby
+from typing import TypeVar
 
-from shared.bus import dead
+from shared.bus import admission, dead
 from shared.bus.admission import Candidate, Refused, Sound, anchored_by_last, conclude, examine, understand
 from shared.bus.freshness import FRESHNESS, announced, proven_time
 from shared.bus.keyring import SERVICE_KEYS, Keyring
@@ -48,6 +50,8 @@ _KEY_CHANGES = frozenset({ServiceKeyAdded.kind.encode(), ServiceKeyRetired.kind.
 
 _log = get_logger("inbox")
 
+J = TypeVar("J")
+
 
 @dataclass(frozen=True, slots=True)
 class OriginView:
@@ -57,6 +61,8 @@ class OriginView:
     checkpoint_time: datetime | None = None
     contradictory: bool = False
     announced: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    checkpoint_seq: int = 0
+    """The running number of the newest checkpoint that was taken."""
 
     def seq(self, stream: str) -> int:
         """The last sequence applied without a gap, 0 when none is."""
@@ -89,6 +95,17 @@ class Inbox:
         """What is known of a node; an empty view of one that never spoke."""
         return self._views.get(name) or OriginView()
 
+    def behind(self) -> dict[str, int]:
+        """Per topic of which a signed checkpoint names more than is applied here: up to where it is applied."""
+        return {
+            topic: view.seq(stream)
+            for view in self._views.values()
+            for topic, place in view.announced.items()
+            if (stream := topic.split(".")[2])
+            and place > view.positions.get(stream, Position())[:2]
+            and not view.contradictory
+        }
+
     async def is_parked(self, origin: str, *subjects: str) -> bool:
         """Whether anything not understood bears on one of these subjects, or on everything that node says."""
         return await dead.parked_on(self._store, origin, (*subjects, "*"))
@@ -112,15 +129,14 @@ class Inbox:
             raise
         except Exception:  # noqa: BLE001 - a fault of ours must stop one entry, never the stream
             _log.exception("a batch failed; its entries are taken one by one")
-            changed = [kid for one in judged for kid in await self._one(one)]
+            changed = [key for one in judged for key in await self._one(one)]
         for origin in {one.entry.envelope.org for one in judged if isinstance(one, Sound)}:
             await self._refresh(origin)
-        if changed:
-            await self._keyring.load()
-            for kid in changed:
-                await self._reconsider(kid)
+        for origin, kid in changed:
+            await self._keyring.learn(origin, kid)
+            await self._reconsider(kid)
 
-    async def _one(self, judged: Sound | Refused) -> list[str]:
+    async def _one(self, judged: Sound | Refused) -> list[tuple[str, str]]:
         try:
             return await self._transact([judged])
         except Unavailable:
@@ -133,7 +149,7 @@ class Inbox:
 
     async def _judge(self, records: Sequence[Record]) -> list[Sound | Refused]:
         now = self._outbox.clock.now()
-        examined = [examine(record, self._membership, self._keyring, now) for record in records]
+        examined = [_guarded(record, partial(examine, record, self._membership, self._keyring, now)) for record in records]
         if len(examined) <= INLINE:
             return self._conclude(examined)
         return await asyncio.to_thread(self._conclude, examined)
@@ -144,11 +160,11 @@ class Inbox:
             run = list(group)
             candidates = [one for one in run if isinstance(one, Candidate)]
             if len(candidates) < len(run) or not self._anchored(candidates):
-                judged += [one if isinstance(one, Refused) else conclude(one) for one in run]
+                judged += [one if isinstance(one, Refused) else _concluded(one) for one in run]
                 continue
-            last = conclude(candidates[-1])
+            last = _concluded(candidates[-1])
             proven = isinstance(last, Sound)
-            judged += [conclude(one, anchored=proven) for one in candidates[:-1]]
+            judged += [_concluded(one, anchored=proven) for one in candidates[:-1]]
             judged.append(last)
         return judged
 
@@ -156,7 +172,7 @@ class Inbox:
         origin = candidates[0].entry.envelope.org
         return anchored_by_last(candidates, self.origin(origin).announced)
 
-    async def _transact(self, judged: Sequence[Sound | Refused]) -> list[str]:
+    async def _transact(self, judged: Sequence[Sound | Refused]) -> list[tuple[str, str]]:
         async def work(unit: Unit) -> Ordering:
             ordering = Ordering(unit, self._handlers)
             for one in judged:
@@ -186,12 +202,22 @@ class Inbox:
         torn = await self._store.get(CONTRADICTIONS, origin) is not None
         if torn and not self.origin(origin).contradictory:
             _log.error("contradictory log: tell the node's administrators", origin=origin)
-        self._views[origin] = OriginView(positions, proven_time(freshness), torn, announced(freshness, origin))
+        newest = (freshness.body["newest"] if freshness else None) or {"seq": 0}
+        self._views[origin] = OriginView(
+            positions, proven_time(freshness), torn, announced(freshness, origin), newest["seq"]
+        )
 
     async def _reconsider(self, kid: str) -> None:
         """Try again what was quarantined because this key was not known yet."""
         rows = await self._store.scan(dead.DEAD, where={"kid": kid}, limit=dead.CAP)
         await self.replay([row.key for row in rows if row.body["reason"] == "unknown-key"])
+
+    async def reconsider_nations(self) -> None:
+        """Try again what was refused because its nation was not, or not active, in an earlier federation list."""
+        for node in self._membership.list.nodes:
+            for reason in admission.NATION_REASONS if node.status == "active" else ():
+                rows = await self._store.scan(dead.DEAD, where={"origin": node.name, "reason": reason}, limit=dead.CAP)
+                await self.replay([row.key for row in rows])
 
     async def replay(self, ids: Sequence[str]) -> int:
         """Take dead letters in again; what is still refused is kept anew. Returns how many were tried."""
@@ -222,8 +248,12 @@ class Inbox:
             return
 
         async def work(unit: Unit) -> None:
+            held = await unit.tx.get(LOG, key)
+            early = held is None or held.body["hash"] != entry.hash
+            if early and not event.reduces_trust:
+                return  # its turn comes when the hole before it is filled
             if handler is not None:
-                await handler(unit, Heard(entry, event, False, unit.now))
+                await handler(unit, Heard(entry, event, early, unit.now))
             await unit.tx.delete(dead.PARKED, key)
 
         try:
@@ -232,6 +262,21 @@ class Inbox:
             raise
         except Exception:  # noqa: BLE001 - a fault of ours must stop one entry, never the stream
             _log.exception("a parked entry fails still", key=key)
+
+
+def _guarded(record: Record, judge: Callable[[], J]) -> J | Refused:
+    """Judge a record; one that our own code trips over is refused, alone: it must not come back for ever."""
+    try:
+        return judge()
+    except Exception:  # noqa: BLE001 - whatever a stranger's bytes bring about, the records behind them go on
+        _log.exception("a record could not be judged; it is kept as a dead letter", topic=record.topic, offset=record.offset)
+        return Refused(
+            record, "invalid", "not-judged", "This software failed over it. Report it, and replay it after an update."
+        )
+
+
+def _concluded(one: Candidate, *, anchored: bool = False) -> Sound | Refused:
+    return _guarded(one.record, partial(conclude, one, anchored=anchored))
 
 
 def _traced(one: Sound, *, alone: bool) -> AbstractContextManager[object]:

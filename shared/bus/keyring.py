@@ -2,7 +2,10 @@
 
 - A node's trust stream carries its certificates. Its first entry is signed by the key whose certificate it holds: that one
   certificate is read before the signature, and believed only for the sake of the root that the federation list names.
-- A retired key signs nothing after the entry that retired it; what it signed before stands. Nothing is ever deleted.
+- A retired key signs nothing after the entry that retired it; what it signed before stands. Which is which the *retiring*
+  entry says, by the heads it names (`aft`): what an entry claims of itself is worth nothing once its key is stolen.
+- A retirement may be heard before the certificate that it ends. Nothing is ever deleted.
+- A newer federation list may name other roots: every certificate is judged again by the list in use.
 """
 
 from __future__ import annotations
@@ -13,16 +16,18 @@ import orjson
 
 from shared.bus.membership import Membership
 from shared.errors import TestamurError
-from shared.events.base import TRUST
-from shared.events.entry import Entry
+from shared.events.base import STREAMS, TRUST
+from shared.events.entry import Entry, Envelope
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
 from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
-from shared.store.port import Collection, Store, Transaction
+from shared.store.port import Collection, Document, Store, Transaction
 from shared.trust.certificates import ServiceKey, read_certificate
 
 SERVICE_KEYS = Collection("service_keys")
-"""By `<origin>/<kid>`: `{certificate, retired}`, `retired` the trust sequence after which it signs no more, or null."""
+"""By `<origin>/<kid>`: `{certificate, retired}`; `retired` gives per stream the last sequence that may be the key's, or is
+null. The certificate is null as long as only the retirement was heard.
+"""
 
 PURPOSE = {True: Purpose.EVENT, False: Purpose.CHECKPOINT}
 """Which purpose signs a chained stream, and which an unchained one."""
@@ -36,37 +41,43 @@ class Keyring:
         self._store = store
         self._own = dict(own or {})
         self._membership = membership
+        self._list = membership.list
+        self._certificates: dict[tuple[str, str], str] = {}
         self._keys: dict[tuple[str, str], ServiceKey] = {}
-        self._retired: dict[tuple[str, str], int] = {}
+        self._retired: dict[tuple[str, str], Mapping[str, int]] = {}
 
     async def load(self) -> None:
-        """Read every certificate again; called at start and after a unit that changed one."""
-        for certificate in self._own.values():
-            key = self._read(self._membership.me, certificate)
-            if key is not None:
-                self._keys[self._membership.me, key.key.kid] = key
+        """Read every certificate; called at start."""
         after = ""
         while page := await self._store.scan(SERVICE_KEYS, after=after):
             for row in page:
-                origin, _, kid = row.key.partition("/")
-                self._remember(origin, kid, row.body["certificate"], row.body["retired"])
+                self._remember(row)
             after = page[-1].key
+        self._judge_again()
+
+    async def learn(self, origin: str, kid: str) -> None:
+        """Read what a unit has changed of one key, and of that key only: one nation's keys cost no other anything."""
+        row = await self._store.get(SERVICE_KEYS, f"{origin}/{kid}")
+        if row is not None:
+            self._remember(row)
+            self._judge(origin, kid)
 
     def find(self, entry: Entry) -> VerificationKey | None:
         """The key that may have signed this entry at its place, or None."""
+        if self._membership.list is not self._list:
+            self._judge_again()
         envelope = entry.envelope
         known = self._keys.get((envelope.org, envelope.kid)) or self._self_certified(entry)
         if known is None or not known.covers(entry.stream, envelope.epo, envelope.seq):
             return None
+        if not STREAMS[entry.stream].chained and known.expires is not None and envelope.issued_at >= known.expires:
+            return None  # no sequence bounds a key that signs outside any chain
         return None if self._ended(entry) else known.key
 
     def _ended(self, entry: Entry) -> bool:
-        """Whether the key was retired before the entry, in the order that its writer gave its own chains."""
-        envelope = entry.envelope
-        end = self._retired.get((envelope.org, envelope.kid))
-        if end is None:
-            return False
-        return (envelope.seq if entry.stream == TRUST.name else envelope.aft.get(TRUST.name, end + 1)) > end
+        """Whether the key was retired before the entry, in the order that the retiring entry gives its writer's chains."""
+        end = self._retired.get((entry.envelope.org, entry.envelope.kid))
+        return end is not None and entry.envelope.seq > end.get(entry.stream, 0)
 
     def _self_certified(self, entry: Entry) -> ServiceKey | None:
         if entry.envelope.knd != ServiceKeyAdded.kind or entry.envelope.seq != 1:
@@ -77,32 +88,58 @@ class Keyring:
         except (ValueError, KeyError, TypeError):
             return None
 
-    def _read(self, origin: str, certificate: str) -> ServiceKey | None:
+    def _read(self, origin: str, certificate: object) -> ServiceKey | None:
         node = self._membership.node(origin)
-        if node is None:
+        if node is None or not isinstance(certificate, str):
             return None
         try:
             return read_certificate(certificate, federation=self._membership.federation, node=node)
         except TestamurError:
             return None
 
-    def _remember(self, origin: str, kid: str, certificate: str, retired: int | None) -> None:
-        key = self._read(origin, certificate)
+    def _remember(self, row: Document) -> None:
+        origin, _, kid = row.key.partition("/")
+        if row.body["certificate"] is not None:
+            self._certificates[origin, kid] = row.body["certificate"]
+        if row.body["retired"] is not None:
+            self._retired[origin, kid] = row.body["retired"]
+
+    def _judge_again(self) -> None:
+        """Believe the certificates that the roots of the list in use have signed, and no others."""
+        self._list = self._membership.list
+        self._keys.clear()
+        for certificate in self._own.values():
+            key = self._read(self._membership.me, certificate)
+            if key is not None:
+                self._keys[self._membership.me, key.key.kid] = key
+        for origin, kid in self._certificates:
+            self._judge(origin, kid)
+
+    def _judge(self, origin: str, kid: str) -> None:
+        key = self._read(origin, self._certificates.get((origin, kid)))
         if key is not None and key.key.kid == kid:
             self._keys[origin, kid] = key
-        if retired is not None:
-            self._retired[origin, kid] = retired
 
 
 async def keep_certificate(tx: Transaction, origin: str, event: ServiceKeyAdded) -> None:
     """Keep a certificate that a node's trust stream carries; a repeat changes nothing."""
     key = f"{origin}/{event.kid}"
-    if await tx.get(SERVICE_KEYS, key) is None:
+    row = await tx.get(SERVICE_KEYS, key)
+    if row is None:
         await tx.insert(SERVICE_KEYS, key, {"certificate": event.certificate, "retired": None})
+    elif row.body["certificate"] is None:
+        await tx.put(SERVICE_KEYS, key, {**row.body, "certificate": event.certificate}, expect=row.version)
 
 
-async def keep_retirement(tx: Transaction, origin: str, event: ServiceKeyRetired, seq: int) -> None:
-    """Keep after which entry of the trust stream a key signs no more; the earliest counts."""
-    row = await tx.get(SERVICE_KEYS, f"{origin}/{event.kid}")
-    if row is not None and (row.body["retired"] is None or seq < row.body["retired"]):
-        await tx.put(SERVICE_KEYS, row.key, {**row.body, "retired": seq}, expect=row.version)
+async def keep_retirement(tx: Transaction, origin: str, event: ServiceKeyRetired, place: Envelope) -> None:
+    """Keep how far, per stream, a key's entries reach by the entry that retires it; of several the least counts."""
+    end = {**place.aft, TRUST.name: place.seq}
+    key = f"{origin}/{event.kid}"
+    row = await tx.get(SERVICE_KEYS, key)
+    if row is None:
+        return await tx.insert(SERVICE_KEYS, key, {"certificate": None, "retired": end})
+    before = row.body["retired"]
+    least = end if before is None else {name: min(end[name], before[name]) for name in end.keys() & before.keys()}
+    if least != before:
+        await tx.put(SERVICE_KEYS, key, {**row.body, "retired": least}, expect=row.version)
+    return None

@@ -1,6 +1,10 @@
 """The listener: carries records from the bus to the inbox, in the order of what matters most.
 
 - Trust and checkpoints first, then status, then the rest, own topics and other nodes' alike.
+- Every second turn begins with another node's topics, each node's in turn: whoever floods a stream that is read first holds
+  up nobody for long. A turn that took long is followed by a smaller one, so that heavy records do not make long turns.
+- A hole that stays although all of the topic was read is looked for again from the topic's start, after longer and longer
+  waits: what this service missed (a restored store, a full quarantine) may lie on the bus, where no other service misses it.
 - A batch's offsets are committed after its transaction. A store or bus that does not answer is tried again, for ever.
 - A watchdog rebuilds the consumer when records wait and the position has not moved for `STUCK` seconds; after three times in
   a row the service says that it is not ready.
@@ -10,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from shared.bus.inbox import Inbox
 from shared.bus.membership import Membership
@@ -30,7 +35,21 @@ PATIENCE = 3
 BACKOFF = (0.1, 0.5, 2.0, 10.0)
 """Seconds between tries while the store or the bus does not answer; the last one is repeated."""
 
+TURN = 0.5
+"""Seconds that one turn may take before the next one is made smaller."""
+
+LOOK_AGAIN = (30.0, 300.0, 3600.0)
+"""Seconds for which a hole stays open before its topic is read again from the start; the last one is repeated."""
+
 _log = get_logger("listener")
+
+
+class _Hole(NamedTuple):
+    """A topic whose checkpoint names more than was applied: up to where that is, since when, and how often it was read."""
+
+    seq: int
+    since: float
+    read: int
 
 
 class Listener:
@@ -47,6 +66,10 @@ class Listener:
         self._foreign = foreign
         self.grown = Wakeups()
         self._rebuilt = 0
+        self._version = 0
+        self._turn = 0
+        self._limit = BATCH
+        self._holes: dict[str, _Hole] = {}
 
     def topics(self) -> list[str]:
         """What it listens to, most important stream first."""
@@ -76,12 +99,17 @@ class Listener:
         """Until the watchdog asks for a new consumer."""
         failures, moved = 0, clock.monotonic()
         while clock.monotonic() - moved < STUCK:
-            self._membership.reload()
-            consumer.follow(self.topics())
+            consumer.follow(self._order())
             try:
-                records = await consumer.poll(BATCH, WAIT)
+                records = await consumer.poll(self._limit, WAIT)
+                await self._go_by_newest_list()
+                began = clock.monotonic()
                 if records:
                     await self._take(consumer, records)
+                else:
+                    await self._look_again(consumer, clock.monotonic())
+                slow = clock.monotonic() - began > TURN
+                self._limit = max(1, self._limit // 2) if slow else min(BATCH, self._limit * 2)
                 if records or not any((await consumer.lag()).values()):
                     failures, moved, self._rebuilt = 0, clock.monotonic(), 0
             except Unavailable as error:
@@ -91,6 +119,37 @@ class Listener:
                 failures += 1
         self._rebuilt += 1
         _log.error("no progress although records wait; rebuilding the consumer", times=self._rebuilt)
+
+    def _order(self) -> list[str]:
+        """The topics in the order of this turn: by importance, and every second time one node's own before all others."""
+        self._turn += 1
+        topics = self.topics()
+        if self._turn % 2:
+            return topics
+        nodes = sorted({_node(topic) for topic in topics})
+        leader = nodes[self._turn // 2 % len(nodes)] if nodes else ""
+        return sorted(topics, key=lambda topic: _node(topic) != leader)
+
+    async def _look_again(self, consumer: Consumer, now: float) -> None:
+        """Everything was read: go back to the start of a topic in which a hole has been open for long."""
+        held, heard = self._holes, set(self.topics())
+        behind = {topic: seq for topic, seq in self._inbox.behind().items() if topic in heard}
+        self._holes = {
+            topic: held[topic] if topic in held and held[topic].seq == seq else _Hole(seq, now, 0)
+            for topic, seq in behind.items()
+        }
+        for topic, hole in self._holes.items():
+            if now - hole.since >= LOOK_AGAIN[min(hole.read, len(LOOK_AGAIN) - 1)]:
+                _log.warning("a hole stays open; the topic is read again from its start", topic=topic, after=hole.seq)
+                self._holes[topic] = hole._replace(since=now, read=hole.read + 1)
+                await consumer.seek(topic, 0)
+
+    async def _go_by_newest_list(self) -> None:
+        """Judge by the newest list whatever was on the bus once it was there, and again what an earlier one kept out."""
+        self._membership.reload()
+        if self._membership.list.version != self._version:
+            await self._inbox.reconsider_nations()
+            self._version = self._membership.list.version
 
     async def _take(self, consumer: Consumer, records: Sequence[Record]) -> None:
         await self._inbox.receive(records)
@@ -106,3 +165,7 @@ class Listener:
                 await consumer.seek(topic, await self._bus.end(topic) - behind)
         except Unavailable:
             return
+
+
+def _node(topic: str) -> str:
+    return topic.split(".")[1]

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from shared.bus.admission import understand
-from shared.bus.dead import park
+from shared.bus.dead import PARKED, park
 from shared.bus.freshness import Contradiction, note, prove
 from shared.bus.keyring import keep_certificate, keep_retirement
 from shared.bus.log import LOG, POSITIONS, archived, as_body, position_of
@@ -86,7 +86,8 @@ class Ordering:
         self._origins: set[str] = set()
         self._archive: dict[str, dict[str, Any]] = {}
         self.repeats = 0
-        self.keys_changed: list[str] = []
+        self.keys_changed: list[tuple[str, str]] = []
+        """Origin and key id of each service key that this batch said something of."""
 
     async def take(self, entry: Entry, event: Event | None) -> None:
         """Put one sound entry where it belongs."""
@@ -144,6 +145,7 @@ class Ordering:
             if stand(position, entry.envelope) is Standing.FORKED:
                 return await self._contradict(entry, "It waited for its place, and names another entry before it.")
             await self._tx.delete(PENDING, row.key)
+            await self._tx.delete(PARKED, row.key)  # it may have been parked by an older version of this software
             await self._next(entry, understand(entry), acted=row.body["acted"])
         return None
 
@@ -199,10 +201,10 @@ class Ordering:
         origin = entry.envelope.org
         if isinstance(event, ServiceKeyAdded):
             await keep_certificate(self._tx, origin, event)
-            self.keys_changed.append(event.kid)
+            self.keys_changed.append((origin, event.kid))
         elif isinstance(event, ServiceKeyRetired):
-            await keep_retirement(self._tx, origin, event, entry.envelope.seq)
-            self.keys_changed.append(event.kid)
+            await keep_retirement(self._tx, origin, event, entry.envelope)
+            self.keys_changed.append((origin, event.kid))
         handler = self._handlers.get(type(event))
         if handler is not None:
             await handler(self._unit, Heard(entry, event, early, self._unit.now))

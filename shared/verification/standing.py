@@ -4,6 +4,7 @@
 
 - A known revocation wins over everything that is not known: staleness, a contradictory log, an expired list.
 - Silence is not good news: without a recent proof that nothing was withheld, step 6 is unknown.
+- What a contradictory log registered is held against nobody: which of two entries came first to us is chance.
 - Neither step tells anything of a credential that is not shown to be authentic.
 """
 
@@ -55,12 +56,13 @@ def registered(case: Case) -> StepResult:
     commitment = event.commitments.get(case.presented.format or "")
     if commitment is None:
         return found(7, "format-not-registered", evidence)
-    if commitment != case.presented.commitment:
-        return found(7, "commitment-mismatch", evidence)
     said = case.said
     named = (said.ref, said.institution.slug, case.token.kid, said.credential.credential_type)
-    if named != (event.ref, event.institution, event.kid, event.credential_type):
-        return found(7, "registration-differs", evidence)
+    differs = "registration-differs" if named != (event.ref, event.institution, event.kid, event.credential_type) else None
+    if commitment != case.presented.commitment:
+        differs = "commitment-mismatch"
+    if differs is not None:
+        return found(7, "contradictory-log" if case.knowledge.contradictory else differs, evidence)
     return passed(7, "Registered, with this commitment.", evidence)
 
 

@@ -120,6 +120,7 @@ TABLE: Mapping[tuple[int, str], Row] = MappingProxyType(
         (7, "unknown-nation"): _NO_NATION,
         (7, "not-registered"): Row(Outcome.UNKNOWN, "It is not registered, as far as is known here."),
         (7, "format-not-registered"): Row(Outcome.UNKNOWN, "It is registered, but not in this format."),
+        (7, "contradictory-log"): _CONTRADICTORY,
         (7, "commitment-mismatch"): Row(Outcome.FAILED, "Another credential is registered under its name."),
         (7, "registration-differs"): Row(Outcome.FAILED, "It is registered for another institution, key or type."),
         (7, "not-authentic"): _NOT_AUTHENTIC,

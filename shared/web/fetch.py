@@ -30,7 +30,8 @@ TIMEOUT = 10.0
 """Seconds for a whole exchange: resolving, connecting, sending, reading."""
 MAX_BYTES = 4 * 1024 * 1024
 """The largest body that is read unless a call says otherwise; the largest status list is far below it."""
-MAX_CONNECTIONS = 64
+MAX_CONNECTIONS = 1_024
+"""Four long polls for each node of a large federation, and room for the rest: none may wait for another's to end."""
 KEEP_ALIVE = 20.0
 """Seconds that an idle connection is kept; shorter than our own servers keep theirs, so the client lets go first."""
 

@@ -1,7 +1,8 @@
 """Idempotency keys: a request that is sent twice is done once, and answered twice with the same bytes.
 
 (draft-ietf-httpapi-idempotency-key-header; the rows live beside what the request changed, in the same transaction.)
-- A key belongs to a caller, a method and a route. Its row holds a fingerprint of the request and the whole answer.
+- A key belongs to a caller (with the institution it acts for), a method and a route. Its row holds a fingerprint of the
+  request and the whole answer.
 - Same key, same request: the stored answer. Same key, another request: 422. While the first is under way: 409.
 - A request that failed left no row, so it may be repeated under the same key.
 - A row is kept seven days. An answer with personal data is sealed by the service's own vault, so that erasing reaches it.
@@ -92,7 +93,8 @@ class Slot:
     @classmethod
     def of(cls, request: Request, caller: Caller, key: str, body: bytes) -> Slot:
         """The slot of a request; the row's name tells nothing of caller or key."""
-        place = (caller.issuer, caller.subject, request.method, request.scope["route"].path, key)
+        asker = (caller.issuer, caller.subject, caller.institution or "")
+        place = (*asker, request.method, request.scope["route"].path, key)
         asked = (request.method, request.url.path, request.url.query)
         return cls(_digest(*(part.encode() for part in place)), _digest(*(part.encode() for part in asked), body))
 

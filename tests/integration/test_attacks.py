@@ -161,11 +161,13 @@ async def test_a_quiet_nation_stays_fresh_by_its_heartbeats() -> None:
 async def test_a_clock_a_year_ahead_makes_nothing_fresh_and_hides_nothing() -> None:
     async with world("ee", "pt", max_age=600, checkpoint_interval=1) as europe:
         ee, pt, credential, ref = await _scene(europe)
-        before = pt.engine("verifier").inbox.origin("ee").checkpoint_time
+        before = ee.clock.now()
         ee.clock.shift = timedelta(days=365)
         await _heartbeat(ee)
         await europe.mirrors("ee", "pt")
-        assert pt.engine("verifier").inbox.origin("ee").checkpoint_time == before
+        proven = pt.engine("verifier").inbox.origin("ee").checkpoint_time
+        assert proven is not None
+        assert proven <= before
         assert "from-the-future" in await _reasons(pt)
         await ee.revokes(ref)
         await europe.mirrors("ee", "pt")
