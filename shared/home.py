@@ -5,6 +5,7 @@
     home/root.json             the public half of the root
     home/certificates/*.jwt    what the root says of each service key (public)
     home/federation.json       the list as its anchors signed it (public)
+    home/federation.version    the newest list that was ever in use here: an older one is refused
     home/anchors.json          whom this node lets sign the list: pinned by hand, never learnt from a list
 
 - An empty folder becomes a federation of one node under an anchor of its own; joining another is putting two files in place.
@@ -39,6 +40,16 @@ CERTIFIED: Mapping[str, tuple[Purpose, str, tuple[str, ...]]] = {
     "node-token": (Purpose.NODE_TOKEN, "registry", ()),
 }
 """Service keys that the root certifies: purpose, service, and the streams they sign."""
+
+
+_NEWEST = "federation.version"
+
+
+def _put(path: Path, content: bytes) -> None:
+    """Put a file in place in one step: services read it meanwhile, and must not see half of it."""
+    arriving = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    arriving.write_bytes(content)
+    arriving.replace(path)
 
 
 @cache
@@ -92,15 +103,30 @@ class Home:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._require_same_federation()
         pinned = [{"kid": kid, "jwk": key.jwk()} for kid, key in anchors.items()]
-        (self.folder / "anchors.json").write_bytes(orjson.dumps(pinned, option=orjson.OPT_INDENT_2))
-        arriving = self.federation_file.with_suffix(".arriving")
-        arriving.write_bytes(signed_list)
-        arriving.replace(self.federation_file)  # services read it meanwhile, and must not see half of it
+        again = (self.folder / "anchors.json").exists() and self.anchors().keys() & anchors.keys()
+        if not again:  # other anchors, chosen by hand, count their lists anew
+            (self.folder / _NEWEST).unlink(missing_ok=True)
+        _put(self.folder / "anchors.json", orjson.dumps(pinned, option=orjson.OPT_INDENT_2))
+        _put(self.federation_file, signed_list)
 
     @property
     def federation_file(self) -> Path:
         """Where the signed list lies."""
         return self.folder / "federation.json"
+
+    @property
+    def newest_list(self) -> int:
+        """The version of the newest list that was ever in use here, 0 when none was; an older one is refused."""
+        path = self.folder / _NEWEST
+        try:
+            return int(path.read_text()) if path.exists() else 0
+        except ValueError as error:
+            raise Misconfigured(f"{path} holds no number: write the version of the newest federation list there.") from error
+
+    def note_list(self, version: int) -> None:
+        """Remember the version of a list that is in use now."""
+        if version > self.newest_list:
+            _put(self.folder / _NEWEST, b"%d\n" % version)
 
     def anchors(self) -> dict[str, VerificationKey]:
         """The anchors that this node pins, by key id."""

@@ -36,7 +36,6 @@ from shared.events.chain import Position
 from shared.events.entry import parse
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
 from shared.ids import parse_topic, topic_name
-from shared.store.port import Transaction
 from shared.telemetry import continue_from, get_logger, span
 
 __all__ = ["COLLECTIONS", "Handler", "Heard", "Inbox", "OriginView"]
@@ -121,10 +120,10 @@ class Inbox:
         if run:
             await self._receive(run)
 
-    async def _receive(self, records: Sequence[Record]) -> None:
+    async def _receive(self, records: Sequence[Record], instead_of: Sequence[str] = ()) -> None:
         judged = await self._judge(records)
         try:
-            changed = await self._transact(judged)
+            changed = await self._transact(judged, instead_of)
         except Unavailable:
             raise
         except Exception:  # noqa: BLE001 - a fault of ours must stop one entry, never the stream
@@ -172,9 +171,13 @@ class Inbox:
         origin = candidates[0].entry.envelope.org
         return anchored_by_last(candidates, self.origin(origin).announced)
 
-    async def _transact(self, judged: Sequence[Sound | Refused]) -> list[tuple[str, str]]:
+    async def _transact(self, judged: Sequence[Sound | Refused], instead_of: Sequence[str] = ()) -> list[tuple[str, str]]:
+        """Apply what was judged; the dead letters that it is tried instead of go in the same transaction."""
+
         async def work(unit: Unit) -> Ordering:
             ordering = Ordering(unit, self._handlers)
+            for letter in instead_of:
+                await unit.tx.delete(dead.DEAD, letter)
             for one in judged:
                 if isinstance(one, Refused):
                     await dead.bury(unit.tx, one, rfc3339(unit.now))
@@ -222,15 +225,8 @@ class Inbox:
     async def replay(self, ids: Sequence[str]) -> int:
         """Take dead letters in again; what is still refused is kept anew. Returns how many were tried."""
         found = [row for row in [await self._store.get(dead.DEAD, key) for key in ids] if row is not None]
-        if not found:
-            return 0
-        await self._receive([dead.exhume(row) for row in found])
-
-        async def take_out(tx: Transaction) -> None:
-            for row in found:
-                await tx.delete(dead.DEAD, row.key)
-
-        await self._store.transact(take_out)
+        if found:
+            await self._receive([dead.exhume(row) for row in found], [row.key for row in found])
         return len(found)
 
     async def _revive(self) -> None:

@@ -25,7 +25,7 @@ class Membership:
         self._clock = clock
         self.me = home.settings.node
         self.federation = home.settings.federation
-        self.list = self._read(at_least=1)
+        self.list = self._read(at_least=home.newest_list)
         self._read_at = self._modified()
 
     def node(self, name: str) -> Node | None:
@@ -63,9 +63,11 @@ class Membership:
                 f"{path} cannot be read: run `testamur up` once, or put the federation's list there."
             ) from error
         anchors = self._home.anchors()
-        return federation.verify(
+        listed = federation.verify(
             raw, federation=self.federation, anchors=anchors, at_least_version=at_least, now=self._clock.now()
         )
+        self._home.note_list(listed.version)
+        return listed
 
     def _modified(self) -> int:
         try:

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from shared.bus.membership import Membership
 from shared.clock import SystemClock
 from shared.errors import Misconfigured
 from shared.home import Home
 from shared.settings import NodeSettings
 from shared.trust.certificates import read_certificate
+from shared.trust.federation import FederationListOlder
+from tests.world import federate
 
 
 def _home(folder: Path, federation: str = "testamur") -> Home:
@@ -57,3 +60,21 @@ def test_a_node_that_signed_for_one_federation_does_not_join_another(tmp_path: P
     joining = Home(NodeSettings(node="ee", home=tmp_path / "ee", federation="elsewhere"))
     with pytest.raises(Misconfigured, match="another federation"):
         joining.join(other.federation_file.read_bytes(), other.anchors())
+
+
+def test_a_list_older_than_one_that_was_in_use_is_refused_after_a_restart_too(tmp_path: Path) -> None:
+    home = _home(tmp_path / "ee")
+    first = home.federation_file.read_bytes()
+    federate([home], version=3)
+    assert Membership(home, SystemClock()).list.version == 3
+    home.join(first, home.anchors())
+    with pytest.raises(FederationListOlder):
+        Membership(home, SystemClock())
+
+
+def test_other_anchors_chosen_by_hand_count_their_lists_anew(tmp_path: Path) -> None:
+    home, other = _home(tmp_path / "ee"), _home(tmp_path / "anchor")
+    federate([home], version=3)
+    Membership(home, SystemClock())
+    home.join(other.federation_file.read_bytes(), other.anchors())
+    assert Membership(home, SystemClock()).list.version == 1
