@@ -63,6 +63,8 @@ def _operations() -> list[Any]:
 def _makes_sense(operation: Any, kind: str) -> bool:
     if kind == "of what is there":
         return bool(operation.path_parameters)
+    if "/log/" in operation.path and kind == "invalid":
+        return False  # its waiting time is fixed here, so what is left to spoil is not always spoilt
     return kind == "valid" or any(True for _ in operation.iter_parameters()) or bool(operation.body)
 
 
