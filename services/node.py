@@ -149,6 +149,7 @@ def build_node(settings: NodeSettings, clock: Clock | None = None, services: Seq
                 await closing.enter_async_context(service.router.lifespan_context(service))
                 checks[name] = _all_of(service)
             app.router.routes[:] = [*_mounts(app.state.apps, app.state.polls), Mount("/", front)]
+            app.router.default = front  # a path with a line break in it fits no mount
             closing.enter_context(front.state.telemetry.active())  # what is nobody's own is the node's, not the last one's
             yield
 

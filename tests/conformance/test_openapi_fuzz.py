@@ -19,6 +19,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     negative_data_rejection,
@@ -37,7 +38,7 @@ from tests.integration.federation_scene import homes, ref_of, served
 from tests.world import Nation
 
 EXAMPLES = 25
-"""Requests of each kind for each operation; deterministic, so a failure can be repeated."""
+"""Requests of each kind for each operation."""
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -52,8 +53,11 @@ def _operations() -> list[Any]:
     rendered = documents()
     found = []
     for service in SERVICES:
-        document = schemathesis.openapi.from_dict(json.loads(rendered[f"{service}.openapi.json"]))
-        for result in document.get_all_operations():
+        document = json.loads(rendered[f"{service}.openapi.json"])
+        for described in (each for path in document["paths"].values() for each in path.values()):
+            described.pop("security", None)  # the token is always ours; leaving it out is no invalid request of theirs
+        for result in schemathesis.openapi.from_dict(document).get_all_operations():
+            assert isinstance(result, Ok), "the document is one that schemathesis can read"
             operation = result.ok()
             found += [(service, operation, kind) for kind in KINDS if _makes_sense(operation, kind)]
     found.sort(key=lambda one: one[1].method.upper() == "DELETE")  # what is deleted is asked for before
@@ -163,6 +167,7 @@ def _requests(service: str, operation: Any, kind: str, known: dict[str, str]) ->
     return operation.as_strategy(generation_mode=mode, **fixed)
 
 
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # schemathesis does, inside its strategies
 @pytest.mark.parametrize(("service", "operation", "kind"), _operations())
 def test_every_answer_is_one_that_the_document_names(target: Target, service: str, operation: Any, kind: str) -> None:
     session = requests.Session()
