@@ -31,8 +31,11 @@ import services.notifier.app
 import services.registry.app
 import services.verifier.app
 from shared.bus.engine import Engine
+from shared.bus.log import HEADS, position_of
 from shared.bus.open import open_bus
+from shared.bus.outbox import OUTBOX
 from shared.bus.port import Bus, Message, Record
+from shared.bus.relay import MARKS
 from shared.clock import SystemClock
 from shared.credential import written
 from shared.events.base import PUBLIC
@@ -138,10 +141,6 @@ class Nation:
                 await asyncio.sleep(0.005)
 
     async def _settled(self) -> bool:
-        from shared.bus.log import HEADS, position_of
-        from shared.bus.outbox import OUTBOX
-        from shared.bus.relay import MARKS
-
         for service in self.apps.keys() & {"issuer", "registry"}:
             store = self.engine(service).store
             if await store.scan(OUTBOX, limit=1):

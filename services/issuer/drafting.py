@@ -38,8 +38,7 @@ from shared.events.issuance import CredentialIssued
 from shared.formats import vc_jwt
 from shared.formats.port import Issuance, new_salt
 from shared.ids import InstitutionId, new_ref
-from shared.jose import gate
-from shared.jose.signers import LocalSigner, seal_token
+from shared.jose.signers import LocalSigner
 from shared.trust.scope import Wanted
 from shared.verification.verdict import StepResult
 from shared.verification.verify import rehearse
@@ -98,7 +97,7 @@ async def _draft(desk: Desk, command: IssueCredential) -> Draft:
     await asyncio.sleep(0)
     _rehearse(desk, ready, payload)
     await asyncio.sleep(0)
-    token = _sign(ready, payload, ready.signer)
+    token = vc_jwt.seal(payload, ready.institution, ready.signer)
     compact, key = token.compact, sealing.new_key()
     return Draft(
         node=desk.node,
@@ -147,14 +146,9 @@ def _issuance(desk: Desk, institution: InstitutionId, place: tuple[str, int], re
 def _rehearse(desk: Desk, ready: _Ready, payload: bytes) -> list[StepResult]:
     """Sign with a throwaway key and look at the result as a verifier would; raises `CredentialRefused`."""
     signer, key = desk.throwaway.take()
-    results = rehearse(_sign(ready, payload, signer).compact, key, desk.policy, ready.now, desk.book)
+    results = rehearse(vc_jwt.seal(payload, ready.institution, signer).compact, key, desk.policy, ready.now, desk.book)
     refuse_findings(results, ready.credential.issued, ready.now)
     return results
-
-
-def _sign(ready: _Ready, payload: bytes, signer: LocalSigner) -> gate.Token:
-    """The payload under a key, in the header that the format asks for; rehearsed and real differ in the key alone."""
-    return seal_token({"typ": FORMAT, "cty": "vc", "iss": ready.institution.urn}, payload, signer)
 
 
 def _event(ready: _Ready, issuance: Issuance, place: tuple[str, int], commitment: str) -> CredentialIssued:

@@ -23,9 +23,10 @@ from shared.credential import faults
 from shared.credential.model import MicroCredential
 from shared.credential.text import Multilingual, Part, Uri
 from shared.formats.port import Issuance, NotOurCredential, ReadCredential, StatusEntry, StatusPurpose, fields_of
+from shared.ids import InstitutionId
 from shared.jose import strict_json
 from shared.jose.gate import Token
-from shared.jose.signers import Signer, seal
+from shared.jose.signers import Signer, seal_token
 from shared.jose.token import encode
 
 NAME = "vc+jwt"
@@ -107,8 +108,12 @@ def payload(credential: MicroCredential, issuance: Issuance) -> bytes:
 
 def sign(credential: MicroCredential, issuance: Issuance, signer: Signer) -> bytes:
     """The signed credential in compact serialisation; `signer` holds the institution's key."""
-    header = {"typ": NAME, "cty": "vc", "iss": issuance.institution.urn}
-    return seal(header, payload(credential, issuance), signer)
+    return seal(payload(credential, issuance), issuance.institution, signer).compact
+
+
+def seal(unsigned: bytes, institution: InstitutionId, signer: Signer) -> Token:
+    """A payload under a key, in the header that the format asks for; a rehearsal differs from the real thing in the key alone."""
+    return seal_token({"typ": NAME, "cty": "vc", "iss": institution.urn}, unsigned, signer)
 
 
 def commitment(token: Token) -> str:

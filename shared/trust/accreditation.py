@@ -167,8 +167,10 @@ class TrustBook:
 
 
 def _retirement(event: InstitutionKeyRetired, fact: TrustFact) -> Retirement:
-    """What stands: all that was registered when the retirement was sequenced; when compromised perhaps less, never more."""
+    """What stands: all that was registered when the retirement was sequenced; of a compromised key only what the event lets
+    stand, and nothing where it names no registration. Who does not say how far a thief got has not ruled anything out.
+    """
     registered = fact.aft.get("registrations", 0)
-    if event.reason == COMPROMISED and event.registrations_stand_to is not None:
-        return Retirement(min(event.registrations_stand_to, registered), COMPROMISED, fact.place)
+    if event.reason == COMPROMISED:
+        return Retirement(min(event.registrations_stand_to or 0, registered), COMPROMISED, fact.place)
     return Retirement(registered, event.reason, fact.place)

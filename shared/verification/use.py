@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from shared.credential.levels import eqf_of
 from shared.credential.parts import NotApplicable
-from shared.credential.vocabulary import _levels
+from shared.credential.vocabulary import national_levels_of
 from shared.formats.port import ReadCredential
 from shared.verification.verdict import StepResult, found, passed
 
@@ -26,7 +26,7 @@ def meaning(said: ReadCredential, country: str | None) -> StepResult:
     """Step 10, for use in `country` (alpha-2; None: without national level)."""
     award = said.credential
     eqf = eqf_of(award.level, award.awarding_body.country)
-    national = _national_levels(country, eqf) if eqf and country else ()
+    national = _named(country, eqf) if eqf and country else ()
     evidence = {
         "eqf": eqf,
         "country": country,
@@ -44,7 +44,6 @@ def meaning(said: ReadCredential, country: str | None) -> StepResult:
 
 
 @lru_cache(maxsize=512)
-def _national_levels(country: str, eqf: int) -> tuple[str, ...]:
+def _named(country: str, eqf: int) -> tuple[str, ...]:
     """A country's own levels that are confirmed to be that EQF level, by framework and code."""
-    listed = (level for level in _levels()[0].values() if country in {level.country, level.jurisdiction})
-    return tuple(f"{level.framework} {level.code}" for level in listed if level.eqf == eqf)
+    return tuple(f"{level.framework} {level.code}" for level in national_levels_of(country, eqf))

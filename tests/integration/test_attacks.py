@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
 from shared.bus.dead import DEAD
+from shared.bus.log import HEADS
+from shared.bus.ordering import CONTRADICTIONS
 from shared.bus.port import Message, Record
-from shared.events.entry import Place, parse_message
+from shared.events.entry import Place, parse_message, seal
 from shared.events.status import CredentialReinstated, CredentialRevoked
 from shared.ids import new_ref, topic_name
 from shared.jose.purpose import Purpose
@@ -191,8 +194,6 @@ async def test_a_well_signed_event_that_does_not_parse_is_parked_too() -> None:
         ee, pt, credential, ref = await _scene(europe)
         spoken = said(_revocation(ref, ee), ee.clock.now())._replace(payload=b'{"ref": 7}')
         place = Place("testamur", "ee", 1, 1, after={"trust": 6, "registrations": 1})
-        from shared.events.entry import seal
-
         await pt.hears(STATUS_OF_EE, [message(seal(spoken, place, ee.home.signer("registry")))])
         assert (await pt.verifies(credential))["reason"] == "parked"
 
@@ -208,7 +209,7 @@ async def test_two_entries_at_one_sequence_are_a_contradiction_and_both_are_kept
         report = await pt.verifies(other)
         assert (report["verdict"], report["reason"]) == ("indeterminate", "contradictory-log")
         assert (await pt.verifies(credential))["reason"] == "revoked", "what reduces trust applies from every branch"
-        evidence = await pt.engine("verifier").store.get(_contradictions(), "ee")
+        evidence = await pt.engine("verifier").store.get(CONTRADICTIONS, "ee")
         assert evidence is not None
         assert len(evidence.body["entries"]) == 2
 
@@ -238,6 +239,17 @@ async def test_a_revocation_beyond_a_hole_acts_at_once_and_a_reinstatement_waits
         await pt.hears(STATUS_OF_EE, [message(beyond), message(waits)])
         assert (await pt.verifies(credential))["reason"] == "revoked"
         assert (await pt.verifies(other))["reason"] == "suspended"
+
+
+async def test_what_a_compromised_key_signed_is_invalid_abroad_unless_it_is_said_to_stand() -> None:
+    async with world("ee", "pt") as europe:
+        ee, pt, credential, ref = await _scene(europe)
+        held = (await ee.must("registry", "GET", "/institutions/tartu"))["keys"][0]["kid"]
+        await ee.must("registry", "POST", f"/institutions/tartu/keys/{held}/retire", {"reason": "compromised"})
+        await ee.settles()
+        await europe.mirrors("ee", "pt")
+        answers = [(report["verdict"], report["reason"]) for report in [await n.verifies(credential) for n in (ee, pt)]]
+        assert answers == [("invalid", "key-compromised")] * 2, ref
 
 
 async def test_every_record_three_times_and_the_topic_reversed_end_in_the_same_state() -> None:
@@ -272,20 +284,10 @@ async def test_our_own_events_coming_from_outside_are_dropped() -> None:
 
 async def _heartbeat(nation: Nation) -> None:
     """Wait for the nation's next checkpoint."""
-    from shared.bus.log import HEADS
-
     store, topic = nation.engine("registry").store, topic_name(nation.name, "checkpoints")
-    import asyncio
-
     head = await store.get(HEADS, topic)
     assert head is not None
     async with asyncio.timeout(10):
         while (await store.get(HEADS, topic)).version < head.version + 2:
             await asyncio.sleep(0.02)
     await nation.settles()
-
-
-def _contradictions():
-    from shared.bus.ordering import CONTRADICTIONS
-
-    return CONTRADICTIONS

@@ -151,6 +151,12 @@ def national_level(country: str, code: str) -> NationalLevel | None:
     return by_word.get(country, {}).get(code.strip().lower())
 
 
+def national_levels_of(country: str, eqf: int) -> tuple[NationalLevel, ...]:
+    """A country's or jurisdiction's levels that are confirmed to be that EQF level; several where frameworks are several."""
+    listed = (level for level in _levels()[0].values() if country in {level.country, level.jurisdiction})
+    return tuple(level for level in listed if level.eqf == eqf)
+
+
 def has_framework(country: str) -> bool:
     """Whether any national framework of this country is listed here."""
     return country in _levels()[1]
