@@ -112,7 +112,7 @@ def sign(credential: MicroCredential, issuance: Issuance, signer: Signer) -> byt
 
 
 def seal(unsigned: bytes, institution: InstitutionId, signer: Signer) -> Token:
-    """A payload under a key, in the header that the format asks for; a rehearsal differs from the real thing in the key alone."""
+    """A payload under a key, in the header that the format asks for; rehearsed and real differ in the key alone."""
     return seal_token({"typ": NAME, "cty": "vc", "iss": institution.urn}, unsigned, signer)
 
 
