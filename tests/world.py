@@ -41,6 +41,7 @@ from shared.credential import written
 from shared.events.base import PUBLIC
 from shared.home import Home
 from shared.ids import new_ref, topic_name
+from shared.jose.keyfile import KeyFile
 from shared.settings import NodeSettings
 from shared.trust import federation
 from shared.trust.nodes import Anchor, FederationList
@@ -53,6 +54,7 @@ SERVICES = {
     "verifier": services.verifier.app.build_app,
     "notifier": services.notifier.app.build_app,
 }
+PASSPHRASE = "known to every test"
 EXAMPLE = ROOT / "examples" / "data-literacy.yaml"
 SCOPE = {"credential_types": ["micro-credential"], "eqf_max": 7, "isced_f": []}
 
@@ -236,7 +238,10 @@ async def world(*names: str, **settings: Any) -> AsyncIterator[World]:
 
 def found(folder: Path, name: str, **settings: Any) -> Home:
     """A nation's folder with its keys."""
-    made = NodeSettings(node=name, home=folder, rate_per_second=10_000, rate_burst=100_000, **settings)
+    made = NodeSettings(
+        node=name, home=folder, rate_per_second=10_000, rate_burst=100_000, key_passphrase=PASSPHRASE, **settings
+    )
+    KeyFile.open(folder / "keys", PASSPHRASE, cost=2**4)  # stretching is slow on purpose, and guards nothing here
     home = Home(made)
     home.set_up(SystemClock().now())
     return home

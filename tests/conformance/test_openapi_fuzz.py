@@ -37,7 +37,7 @@ from tests.docs import SERVICES, documents
 from tests.integration.federation_scene import homes, ref_of, served
 from tests.world import Nation
 
-EXAMPLES = 25
+EXAMPLES = 12
 """Requests of each kind for each operation."""
 CHECKS = [
     not_a_server_error,
