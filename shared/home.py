@@ -14,8 +14,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
@@ -79,13 +81,16 @@ class Home:
         return self.keys.load(name)
 
     def set_up(self, now: datetime) -> None:
-        """Make what is missing: keys, certificates, and a federation of one; what is there stays as it is."""
+        """Make what is missing: keys, certificates, and a federation of one; what is there stays as it is. Processes that
+        start at once take turns.
+        """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.keys.load_or_create("access-token", Purpose.ACCESS_TOKEN)
-        for name in CERTIFIED:
-            self._certify(name, now)
-        if not self.federation_file.exists():
-            self._found(now)
+        with self._turn():
+            self.keys.load_or_create("access-token", Purpose.ACCESS_TOKEN)
+            for name in CERTIFIED:
+                self._certify(name, now)
+            if not self.federation_file.exists():
+                self._found(now)
 
     def certificates(self) -> dict[str, str]:
         """What the root says of each service key, by the key's name; the registry's own event key comes first."""
@@ -136,6 +141,18 @@ class Home:
         except (OSError, ValueError) as error:
             raise Misconfigured(f"{path} cannot be read: put the federation's anchors.json there.") from error
         return {anchor.kid: VerificationKey.from_jwk(anchor.jwk, Purpose.ANCHOR, anchor.kid) for anchor in pinned}
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One process at a time; a folder that cannot be written to needs no turns."""
+        try:
+            turn = (self.folder / ".set-up").open("a")
+        except OSError:
+            yield
+            return
+        with turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)  # let go of when the file is closed, or the process ends
+            yield
 
     def _root(self) -> dict[str, str]:
         """The public half of the root, made with the root and kept beside it: the root itself may be offline."""

@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
@@ -73,6 +74,12 @@ class NodeSettings(BaseSettings):
     """Where documents live, as a URL."""
     bus: str = Field(default_factory=lambda given: f"sqlite:///{given['home']}/data", examples=["sqlite:///data"])
     """How events travel, as a URL."""
+    store_password: SecretStr | None = Field(default=None, examples=["(a long secret)"])
+    """The password of the user in `TESTAMUR_STORE`, so that the URL need not hold it."""
+    bus_password: SecretStr | None = Field(default=None, examples=["(a long secret)"])
+    """The password of the user in `TESTAMUR_BUS`."""
+    mirrored: CommaSeparated = Field(default=(), examples=["pt,fi"])
+    """Nations whose topics a mirror brings to this node's bus: their logs are asked for over HTTP only where it fails to."""
 
     host: str = Field(default="127.0.0.1", examples=["127.0.0.1"])
     """The address to listen on; only this machine until it is set otherwise."""
@@ -117,7 +124,7 @@ class NodeSettings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field(default="auto", examples=["json"])
     """JSON lines, coloured text, or whichever suits where the log goes."""
 
-    @field_validator("trusted_proxies", "fetch_allow", mode="before")
+    @field_validator("trusted_proxies", "fetch_allow", "mirrored", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -131,6 +138,16 @@ class NodeSettings(BaseSettings):
             raise Misconfigured(_sentence(cls, error)) from None
         except SettingsError:
             raise Misconfigured(_not_json(cls)) from None
+
+    @property
+    def store_url(self) -> str:
+        """The store's URL with its password; not for a log."""
+        return _with_password(self.store, self.store_password, "TESTAMUR_STORE")
+
+    @property
+    def bus_url(self) -> str:
+        """The bus's URL with its password; not for a log."""
+        return _with_password(self.bus, self.bus_password, "TESTAMUR_BUS")
 
     @property
     def audience(self) -> str:
@@ -147,6 +164,17 @@ def unknown_variables(known: Iterable[type[NodeSettings]], environment: Mapping[
     names = {PREFIX + field.upper() for settings in known for field in settings.model_fields} | OUTSIDE
     present = os.environ if environment is None else environment
     return sorted(name for name in present if name.startswith(PREFIX) and name not in names)
+
+
+def _with_password(url: str, password: SecretStr | None, variable: str) -> str:
+    """The URL with a password put behind its user name."""
+    if password is None:
+        return url
+    scheme, _, rest = url.partition("://")
+    user, at, place = rest.partition("@")
+    if not at or not user or ":" in user or "/" in user:
+        raise Misconfigured(f"{variable}_PASSWORD needs a user name without a password in {variable}: scheme://user@host.")
+    return f"{scheme}://{user}:{quote(password.get_secret_value(), safe='')}@{place}"
 
 
 def _sentence(settings: type[NodeSettings], error: ValidationError) -> str:

@@ -144,6 +144,8 @@ class Nation:
 
     async def _settled(self) -> bool:
         for service in self.apps.keys() & {"issuer", "registry"}:
+            if not self.engine(service).leadership.leads:
+                return False
             store = self.engine(service).store
             if await store.scan(OUTBOX, limit=1):
                 return False
@@ -152,7 +154,7 @@ class Nation:
                     return False
         for service in self.apps:
             engine = self.engine(service)
-            consumer = engine.bus.consumer(service)
+            consumer = engine.bus.consumer(f"testamur.{self.name}.{service}")
             consumer.follow(engine.listener.topics())
             behind = await consumer.lag()
             await consumer.close()
@@ -266,11 +268,11 @@ def federate(homes: Sequence[Home], version: int = 2, **changes: Any) -> None:
 
 
 @asynccontextmanager
-async def running(home: Home, services: Iterable[str] = SERVICES) -> AsyncIterator[Nation]:
-    """All services of one nation, or some, until the block ends."""
+async def running(home: Home, services: Iterable[str] = SERVICES, *, settles: bool = True) -> AsyncIterator[Nation]:
+    """All services of one nation, or some, until the block ends; a standby never `settles`."""
     async with AsyncExitStack() as closing:
         ticking = ShiftedClock()
-        bus = await open_bus(home.settings.bus)
+        bus = await open_bus(home.settings.bus_url)
         closing.push_async_callback(bus.close)
         apps, clients = {}, {}
         for service in services:
@@ -280,5 +282,6 @@ async def running(home: Home, services: Iterable[str] = SERVICES) -> AsyncIterat
             client = httpx.AsyncClient(transport=transport, base_url=f"http://{home.settings.node}.test")
             apps[service], clients[service] = app, await closing.enter_async_context(client)
         nation = Nation(home.settings.node, home, ticking, bus, apps, clients)
-        await nation.settles()
+        if settles:
+            await nation.settles()
         yield nation

@@ -23,5 +23,5 @@ SUBSCRIPTIONS: Mapping[type[Event], Handler] = {
     CredentialRegistered: on_status,
 }
 
-STREAMS = ("trust", "status", "registrations")
-"""Which streams these come on, in the order in which they are drained."""
+STREAMS = ("checkpoints", "trust", "status", "registrations")
+"""Which streams these come on, in the order in which they are drained; the checkpoints say what else there is to hear."""

@@ -28,5 +28,5 @@ SUBSCRIPTIONS: Mapping[type[Event], Handler] = {
     CredentialRegistered: on_credential_registered,
 }
 
-STREAMS = ("trust", "status", "registrations")
-"""Which streams these come on, in the order in which they are drained."""
+STREAMS = ("checkpoints", "trust", "status", "registrations")
+"""Which streams these come on, in the order in which they are drained; the checkpoints say what else there is to hear."""

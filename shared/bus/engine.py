@@ -2,9 +2,11 @@
 
     outbox -> sequencer -> archive -> relay -> bus -> listener -> inbox -> the service's handlers
                                |                          ^
-                               +-- checkpointer           +-- follower (neighbours' logs; the registry's)
+                               +-- checkpointer           +-- follower (the registry's), backfill (the others')
 
-Each loop is supervised: what it cannot heal by itself ends it, is logged, and it starts again after a pause.
+- Each loop is supervised: what it cannot heal by itself ends it, is logged, and it starts again after a pause.
+- Of several processes of one service one leads and works the loops; the others answer requests, and stand by.
+- A store that is not there yet is waited for, in words; a bus that is not there keeps nobody from starting.
 """
 
 from __future__ import annotations
@@ -16,23 +18,28 @@ from dataclasses import dataclass, field
 
 from shared.bus import inbox as inboxes
 from shared.bus import log, outbox
+from shared.bus.backfill import Backfill
 from shared.bus.checkpointer import Checkpointer
-from shared.bus.follow import Fetch, Follower
+from shared.bus.follow import Follower
 from shared.bus.inbox import Handler, Inbox
 from shared.bus.keyring import Keyring
+from shared.bus.leadership import LEADERS, Leadership
 from shared.bus.lease import LEASES
 from shared.bus.listener import Listener
 from shared.bus.membership import Membership
 from shared.bus.open import open_bus
 from shared.bus.outbox import Outbox
+from shared.bus.pages import Fetch, Pages
 from shared.bus.port import Bus
 from shared.bus.relay import MARKS, Relay
 from shared.bus.sequencer import Sequencer
 from shared.bus.wakeups import Wakeups
 from shared.clock import Clock, SystemClock
+from shared.errors import Unavailable
 from shared.events.base import CHECKPOINTS, STATUS, Event, Stream
 from shared.home import Home
 from shared.settings import NodeSettings
+from shared.store.copy import COPIES, require_whole
 from shared.store.open import open_store
 from shared.store.port import Collection, Store
 from shared.telemetry import get_logger
@@ -41,7 +48,14 @@ from shared.trust import node_token
 PAUSES = (0.1, 1.0, 5.0, 30.0)
 """Seconds before a loop that failed is started again; the last one is repeated."""
 
-_COLLECTIONS = (*outbox.COLLECTIONS, *log.COLLECTIONS, LEASES, MARKS, *inboxes.COLLECTIONS)
+WELL = 60.0
+"""A loop that has run for so many seconds is well again: its next failure counts as its first."""
+
+LOOK = 0.5
+"""Seconds between two looks of a standby at what its leader has taken in."""
+
+COLLECTIONS = (*outbox.COLLECTIONS, *log.COLLECTIONS, LEADERS, LEASES, MARKS, COPIES, *inboxes.COLLECTIONS)
+"""What every service's store holds beside the service's own collections."""
 
 _log = get_logger("engine")
 
@@ -62,6 +76,7 @@ class Engine:
     membership: Membership
     inbox: Inbox
     listener: Listener
+    leadership: Leadership
     sequencer: Sequencer | None = None
     relay: Relay | None = None
     follower: Follower | None = None
@@ -70,8 +85,35 @@ class Engine:
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def spawn(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
-        """Run a loop in the background, again after a pause whenever it fails, until the engine closes."""
-        self._tasks.append(asyncio.create_task(_supervised(loop, f"{self.service} {name}"), name=name))
+        """Run a loop in the background while this process leads, again after a pause whenever it fails, until the engine
+        closes.
+        """
+        self._start(lambda: self.leadership.while_leading(loop), name)
+
+    def begin(self) -> None:
+        """Start what runs in every process, leading or not."""
+        self._start(self.leadership.run, "leadership")
+        self._start(self._look_on, "standby")
+
+    def _start(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
+        supervised = _supervised(loop, f"{self.service} {name}", self.clock)
+        self._tasks.append(asyncio.create_task(supervised, name=name))
+
+    async def _look_on(self) -> None:
+        """A standby answers requests too: it must see what its leader takes in."""
+        while True:
+            await asyncio.sleep(LOOK)
+            if not self.leadership.leads:
+                self.membership.reload()
+                await self.inbox.look()
+
+    async def store_not_ready(self) -> str | None:
+        """Why the store makes this service not ready, or None."""
+        try:
+            await self.store.get(LEADERS, self.service)
+        except Unavailable as error:
+            return error.detail
+        return None
 
     async def stop(self) -> None:
         """End every loop; what they were doing is in the store or on the bus, or was not done."""
@@ -94,27 +136,46 @@ async def open_engine(
     home: Home | None = None,
     bus: Bus | None = None,
     fetch: Fetch | None = None,
+    follows: bool = False,
 ) -> AsyncIterator[Engine]:
     """Open a service's floor and start its loops. `writes` are the streams it says, `streams` its own node's that it hears,
-    `foreign` whether it hears every other node's public ones; with `fetch` it follows neighbours' logs over HTTP.
+    `foreign` whether it hears every other node's public ones. With `fetch` it asks for logs over HTTP: the neighbours' if it
+    `follows` them, otherwise its own registry's, for what the bus no longer holds.
     """
     clock, home = clock or SystemClock(), home or Home(settings)
     async with AsyncExitStack() as closing:
-        store = await open_store(settings.store, service, _unique((*_COLLECTIONS, *collections)))
+        store = await _store(settings.store_url, service, _unique((*COLLECTIONS, *collections)))
         closing.push_async_callback(store.close)
+        await require_whole(store)
         if bus is None:
-            bus = await open_bus(settings.bus)
+            bus = await open_bus(settings.bus_url)
             closing.push_async_callback(bus.close)
         said, membership = Outbox(store, clock), Membership(home, clock)
         inbox = Inbox(said, membership, Keyring(store, membership, home.certificates()), hears or {})
         await inbox.load()
         listener = Listener(bus, inbox, membership, name=service, streams=streams, foreign=foreign)
-        engine = Engine(settings, service, clock, home, store, bus, said, membership, inbox, listener)
+        leadership = Leadership(store, service, clock)
+        await leadership.look()
+        engine = Engine(settings, service, clock, home, store, bus, said, membership, inbox, listener, leadership)
         closing.push_async_callback(engine.stop)
-        engine.checks["listener"] = listener.not_ready
+        engine.checks.update(store=engine.store_not_ready, listener=listener.not_ready)
+        engine.begin()
         _start_saying(engine, writes)
-        _start_hearing(engine, fetch, listens=bool(streams) or foreign)
+        _start_hearing(engine, listens=bool(streams) or foreign)
+        _start_asking(engine, fetch, follows=follows)
         yield engine
+
+
+async def _store(url: str, service: str, collections: Sequence[Collection]) -> Store:
+    """Open the store, however long it takes to be there."""
+    failures = 0
+    while True:
+        try:
+            return await open_store(url, service, collections)
+        except Unavailable as error:
+            _log.warning("waiting for the store", service=service, detail=error.detail)
+            await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 2)])
+            failures += 1
 
 
 def _start_saying(engine: Engine, writes: Sequence[Stream]) -> None:
@@ -143,12 +204,33 @@ def _start_checkpoints(engine: Engine, sequencer: Sequencer, relay: Relay) -> No
     engine.spawn(lambda: checkpointer.run(relay, engine.log_advanced), "checkpointer")
 
 
-def _start_hearing(engine: Engine, fetch: Fetch | None, *, listens: bool) -> None:
+def _start_hearing(engine: Engine, *, listens: bool) -> None:
     if listens:
         engine.listener.grown = engine.log_advanced
         engine.spawn(lambda: engine.listener.run(engine.clock), "listener")
+
+
+def _start_asking(engine: Engine, fetch: Fetch | None, *, follows: bool) -> None:
     if fetch is None:
         return
+    pages, membership, clock = _pages(engine, fetch), engine.membership, engine.clock
+    if not follows:
+        engine.spawn(Backfill(engine.inbox, membership, pages, engine.listener.topics, clock).run, "backfill")
+        return
+    settings = engine.settings
+    engine.follower = Follower(
+        engine.bus,
+        engine.inbox,
+        membership,
+        pages,
+        clock,
+        mirrored=frozenset(settings.mirrored),
+        interval=settings.checkpoint_interval,
+    )
+    engine.spawn(engine.follower.run, "follower")
+
+
+def _pages(engine: Engine, fetch: Fetch) -> Pages:
     signer, certificate = engine.home.signer("node-token"), engine.home.certificates()["node-token"]
     settings = engine.settings
 
@@ -162,8 +244,7 @@ def _start_hearing(engine: Engine, fetch: Fetch | None, *, listens: bool) -> Non
             now=engine.clock.now(),
         )
 
-    engine.follower = Follower(engine.bus, engine.inbox, engine.membership, fetch, token, engine.clock)
-    engine.spawn(engine.follower.run, "follower")
+    return Pages(fetch, token)
 
 
 def _drained_first(streams: list[Stream], *, public: bool) -> list[Stream]:
@@ -176,9 +257,10 @@ def _unique(collections: Sequence[Collection]) -> list[Collection]:
     return list({collection.name: collection for collection in collections}.values())
 
 
-async def _supervised(loop: Callable[[], Awaitable[None]], name: str) -> None:
+async def _supervised(loop: Callable[[], Awaitable[None]], name: str, clock: Clock) -> None:
     failures = 0
     while True:
+        began = clock.monotonic()
         try:
             await loop()
             return
@@ -186,5 +268,6 @@ async def _supervised(loop: Callable[[], Awaitable[None]], name: str) -> None:
             raise
         except Exception:  # noqa: BLE001 - whatever it was, the loop must come back
             _log.exception("a background loop failed; it starts again", loop=name)
+            failures = 0 if clock.monotonic() - began > WELL else failures
             await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
             failures += 1

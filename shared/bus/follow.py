@@ -7,6 +7,7 @@
 - Nobody's word counts for how far that is: the places in a page are not verified yet, so none leads us away for long.
 - Of a page of checkpoints only the newest is taken: the others tell nothing that it does not.
 - Whoever stands in for an origin is asked for a moment only: news comes from the origin first.
+- A nation whose topics a mirror brings is asked only for what the mirror has left out: a hole that stays, or a silence.
 - A suspended node is not followed. Whatever a neighbour sends, its other streams and the other neighbours go on.
 - Own topics are never followed: what claims to be ours and comes from outside is dropped and alarmed.
 - A budget of entries and bytes an origin bounds what a neighbour can make us store.
@@ -15,31 +16,29 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Set as AbstractSet
 
 from shared.bus.inbox import Inbox
 from shared.bus.membership import Membership
-from shared.bus.port import Bus, Message
+from shared.bus.pages import LogNotServed, Page, Pages, Wanted
+from shared.bus.port import Bus
 from shared.clock import Clock
 from shared.errors import TestamurError
 from shared.events.base import CHECKPOINTS, PUBLIC
-from shared.events.entry import MAX_ENTRY_BYTES, message_headers, parse
 from shared.ids import topic_name
-from shared.jose import strict_json
 from shared.telemetry import get_logger
 from shared.trust.nodes import Node
 
-PAGE = 500
 LONG_POLL = 25.0
 """Seconds that a neighbour may keep us waiting for news."""
 
-MAX_PAGE_BYTES = 8 * 1024 * 1024
 SETTLE = 2.0
 """Seconds within which the inbox should have taken in what was fetched."""
 
 BACKOFF = (0.2, 1.0, 5.0, 15.0, 60.0)
+LOOK = 0.25
+"""Seconds between looks at what a mirror brings."""
+
 EMPTY = 0.5
 """Seconds that an empty page takes at least: a neighbour that answers at once instead of waiting is not asked in a loop."""
 
@@ -49,39 +48,13 @@ AHEAD = 10_000
 BUDGET_BYTES = 32 * 1024 * 1024
 """Bytes a second that one stream of one origin may bring, averaged over a page."""
 
-TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-"""W3C Trace Context, version 0; what looks otherwise is left out."""
+GRACE = 2.0
+"""Seconds that a mirror has to close a hole by itself."""
+
+SILENCE = 3
+"""After how many checkpoint intervals without a checkpoint a mirror is taken to bring nothing at all."""
 
 _log = get_logger("follow")
-
-
-class Answer(Protocol):
-    """What fetching returns."""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        ...
-
-    @property
-    def body(self) -> bytes:
-        """The whole body."""
-        ...
-
-
-class Fetch(Protocol):
-    """The one way out (`shared.web.fetch.Fetcher`)."""
-
-    async def get(
-        self,
-        url: str,
-        headers: Mapping[str, str] | None = None,
-        *,
-        timeout: float | None = None,  # noqa: ASYNC109 - a deadline over the whole exchange
-        max_bytes: int | None = None,
-    ) -> Answer:
-        """Fetch a URL within a deadline and a size."""
-        ...
 
 
 class Follower:
@@ -92,17 +65,20 @@ class Follower:
         bus: Bus,
         inbox: Inbox,
         membership: Membership,
-        fetch: Fetch,
-        token: Callable[[str], str],
+        pages: Pages,
         clock: Clock,
+        *,
+        mirrored: AbstractSet[str] = frozenset(),
+        interval: float = 60.0,
     ) -> None:
-        """`token(node)` mints a node token for that node."""
+        """`mirrored` are the nations whose topics a mirror brings, `interval` the seconds between quiet checkpoints."""
         self._bus = bus
         self._inbox = inbox
         self._membership = membership
-        self._fetch = fetch
-        self._token = token
+        self._pages = pages
         self._clock = clock
+        self._mirrored = mirrored
+        self._silence = SILENCE * interval
         self.heard_of: dict[str, str] = {}
 
     async def run(self) -> None:
@@ -126,6 +102,8 @@ class Follower:
     async def _follow(self, origin: str, stream: str) -> None:
         cursor, stood, moved, attempt = 0, -1, self._clock.monotonic(), 0
         while True:
+            if origin in self._mirrored and cursor <= self._standing(origin, stream):
+                await self._until_missed(origin, stream)
             standing = self._standing(origin, stream)
             if standing != stood:
                 stood, moved, attempt = standing, self._clock.monotonic(), 0
@@ -147,6 +125,20 @@ class Follower:
             elif cursor <= standing:
                 attempt = 0
 
+    async def _until_missed(self, origin: str, stream: str) -> None:
+        """Leave it to the mirror, until something is known to be missing and stays so, or nothing comes at all."""
+        grace = self._silence if stream == CHECKPOINTS.name else GRACE
+        stood, since = -1, self._clock.monotonic()
+        while self._clock.monotonic() - since <= grace:
+            standing = self._standing(origin, stream)
+            if standing != stood or not (stream == CHECKPOINTS.name or self._is_behind(origin, stream)):
+                stood, since = standing, self._clock.monotonic()
+            await asyncio.sleep(LOOK)
+        _log.warning("the mirror left something out; the log is asked for over HTTP", origin=origin, stream=stream)
+
+    def _is_behind(self, origin: str, stream: str) -> bool:
+        return topic_name(origin, stream) in self._inbox.origin(origin).behind()
+
     def _standing(self, origin: str, stream: str) -> int:
         """How far the inbox has come; on checkpoints, which are no chain, the newest one that it took."""
         view = self._inbox.origin(origin)
@@ -159,38 +151,28 @@ class Follower:
     async def _page(self, origin: str, stream: str, after: int, *, patient: bool, attempt: int) -> int:
         """Fetch one page and append it; returns the sequence to ask on from."""
         holder = self._holder(origin, attempt)
-        epoch = self._epoch(origin, stream)
         # a short poll while the inbox has yet to come along, so that a hole is seen without waiting for news
         settled = holder.name == origin and after <= self._standing(origin, stream)
-        wait = (LONG_POLL if settled else SETTLE) if patient else 0.0
-        url = (
-            f"{holder.url.rstrip('/')}/registry/log/{stream}"
-            f"?origin={origin}&epoch={epoch}&after={after}&limit={PAGE}&wait={wait:g}"
-        )
-        headers = {"Authorization": f"Bearer {self._token(holder.name)}", "Accept": "application/json"}
+        wait = (LONG_POLL if settled else SETTLE) if patient and origin not in self._mirrored else 0.0
         asked = self._clock.monotonic()
-        answer = await self._fetch.get(url, headers, timeout=wait + 10.0, max_bytes=MAX_PAGE_BYTES)
-        if answer.status != 200:
-            raise LogNotServed(f"{holder.name} answered {answer.status} for {stream}. Its operator may need to look.")
+        epoch = self._inbox.origin(origin).position(stream).epoch
+        page = await self._pages.ask(holder, Wanted(origin, stream, epoch, after, wait))
         self.heard_of.pop(origin, None)
-        entries = list(_entries(answer.body))
-        if not entries:
+        if not page.entries:
             await asyncio.sleep(max(0.0, EMPTY - (self._clock.monotonic() - asked)))
             return after
-        reached = await self._append(origin, stream, entries)
+        reached = await self._append(origin, stream, page)
         if stream != CHECKPOINTS.name:
-            reached = min(reached, after + len(entries))  # a chain has no gaps
-        await asyncio.sleep(len(answer.body) / BUDGET_BYTES)
+            reached = min(reached, after + len(page.entries))  # a chain has no gaps
+        await asyncio.sleep(page.size / BUDGET_BYTES)
         if reached <= after:
             raise LogNotServed(f"{holder.name} sent nothing that goes on from {after} on {stream}.")
         return reached
 
-    async def _append(self, origin: str, stream: str, entries: list[tuple[str, str]]) -> int:
-        topic = topic_name(origin, stream)
-        read = [_message(raw, trace, topic) for raw, trace in entries]
-        newest = max(read, key=lambda one: one[1])
-        taken = [newest] if stream == CHECKPOINTS.name else read
-        await self._bus.append(topic, [message for message, _ in taken])
+    async def _append(self, origin: str, stream: str, page: Page) -> int:
+        newest = max(page.entries, key=lambda one: one[1])
+        taken = [newest] if stream == CHECKPOINTS.name else page.entries
+        await self._bus.append(topic_name(origin, stream), [message for message, _ in taken])
         return newest[1]
 
     def _holder(self, origin: str, attempt: int) -> Node:
@@ -200,42 +182,9 @@ class Follower:
         candidates = [*([node] if node else []), *others]
         return candidates[attempt % len(candidates)]
 
-    def _epoch(self, origin: str, stream: str) -> int:
-        position = self._inbox.origin(origin).positions.get(stream)
-        return position.epoch if position else 1
-
-
-class LogNotServed(TestamurError):
-    """503: a neighbour did not serve its log."""
-
-    status = 503
-    title = "A neighbour does not serve its log."
-
 
 def _trouble(error: Exception) -> str:
     if isinstance(error, TestamurError):
         return error.detail
     _log.error("following a log failed", error=type(error).__name__)
     return "Its answer could not be taken in. Look at the log of this node."
-
-
-def _entries(body: bytes) -> Iterator[tuple[str, str]]:
-    """The entries of a page, each with the trace context that came beside it."""
-    page: Any = strict_json.loads(body)
-    entries = page.get("entries") if isinstance(page, dict) else None
-    if not isinstance(entries, list) or len(entries) > PAGE or not all(isinstance(one, str) for one in entries):
-        raise LogNotServed("The page is not what a log serves: a list of compact entries.")
-    traces = page.get("traces")
-    beside = traces if isinstance(traces, list) and len(traces) == len(entries) else [""] * len(entries)
-    for entry, trace in zip(entries, beside, strict=True):
-        yield entry, trace if isinstance(trace, str) and TRACEPARENT.fullmatch(trace) else ""
-
-
-def _message(raw: str, trace: str, topic: str) -> tuple[Message, int]:
-    """An entry as a bus message; bytes that are no entry are passed on as they are, for the inbox to refuse and keep."""
-    try:
-        entry = parse(raw)
-    except TestamurError:
-        return Message("", raw.encode("utf-8", "surrogatepass")[:MAX_ENTRY_BYTES], ()), 0
-    place = entry.envelope
-    return Message(place.sub, entry.token.payload, message_headers(entry, trace)), place.seq if place.top == topic else 0

@@ -5,6 +5,7 @@ the process dies here: nothing. Before the transaction the bus hands the batch o
 
 - A refused record is kept with its reason and stops nobody behind it.
 - An effect that fails by a fault of ours parks its entry, alone; its subject is indeterminate until it is mended.
+- One batch at a time: the listener, the backfill and an administrator's replay take turns.
 - Below the newest signed checkpoint an unbroken run is vouched for by the signature of its last entry; the tail is verified
   one by one.
 """
@@ -14,28 +15,27 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
 from shared.bus import admission, dead
 from shared.bus.admission import Candidate, Refused, Sound, anchored_by_last, conclude, examine, understand
-from shared.bus.freshness import FRESHNESS, announced, proven_time
+from shared.bus.freshness import FRESHNESS
 from shared.bus.keyring import SERVICE_KEYS, Keyring
-from shared.bus.log import LOG, POSITIONS, position_of
+from shared.bus.log import LOG, POSITIONS
 from shared.bus.membership import Membership
 from shared.bus.ordering import CONTRADICTIONS, PENDING, Handler, Heard, Ordering
 from shared.bus.outbox import Outbox, Unit
 from shared.bus.port import Record
+from shared.bus.views import OriginView, read_view
 from shared.clock import rfc3339
 from shared.errors import Unavailable
-from shared.events.base import STREAMS, Event
-from shared.events.chain import Position
+from shared.events.base import Event
 from shared.events.entry import parse
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
-from shared.ids import parse_topic, topic_name
+from shared.ids import parse_topic
+from shared.store.port import VersionConflict
 from shared.telemetry import continue_from, get_logger, span
 
 __all__ = ["COLLECTIONS", "Handler", "Heard", "Inbox", "OriginView"]
@@ -45,27 +45,14 @@ COLLECTIONS = (LOG, POSITIONS, PENDING, CONTRADICTIONS, FRESHNESS, SERVICE_KEYS,
 INLINE = 8
 """Up to so many signatures are checked on the event loop; more go to a thread in one hop."""
 
+RETRY = (Unavailable, VersionConflict)
+"""What says nothing against an entry: the batch is taken again."""
+
 _KEY_CHANGES = frozenset({ServiceKeyAdded.kind.encode(), ServiceKeyRetired.kind.encode()})
 
 _log = get_logger("inbox")
 
 J = TypeVar("J")
-
-
-@dataclass(frozen=True, slots=True)
-class OriginView:
-    """What this store knows of one node: how far each stream is applied, and how fresh that is."""
-
-    positions: Mapping[str, Position] = field(default_factory=dict)
-    checkpoint_time: datetime | None = None
-    contradictory: bool = False
-    announced: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    checkpoint_seq: int = 0
-    """The running number of the newest checkpoint that was taken."""
-
-    def seq(self, stream: str) -> int:
-        """The last sequence applied without a gap, 0 when none is."""
-        return self.positions.get(stream, Position()).seq
 
 
 class Inbox:
@@ -80,30 +67,29 @@ class Inbox:
         self._keyring = keyring
         self._handlers = handlers
         self._views: dict[str, OriginView] = {}
+        self._turn = asyncio.Lock()
         self.repeats = 0
         self.refused: dict[str, int] = {}
 
     async def load(self) -> None:
         """Read what is known from the store, and try again what was parked for want of understanding."""
-        await self._keyring.load()
+        async with self._turn:
+            await self._keyring.load()
+            await self.look()
+            await self._revive()
+
+    async def look(self) -> None:
+        """See what the store says now of every node: another process of this service may have taken something in."""
         for node in self._membership.list.nodes:
             await self._refresh(node.name)
-        await self._revive()
 
     def origin(self, name: str) -> OriginView:
         """What is known of a node; an empty view of one that never spoke."""
         return self._views.get(name) or OriginView()
 
     def behind(self) -> dict[str, int]:
-        """Per topic of which a signed checkpoint names more than is applied here: up to where it is applied."""
-        return {
-            topic: view.seq(stream)
-            for view in self._views.values()
-            for topic, place in view.announced.items()
-            if (stream := topic.split(".")[2])
-            and place > view.positions.get(stream, Position())[:2]
-            and not view.contradictory
-        }
+        """Per topic on which something is known to be missing here, up to where it is applied."""
+        return {topic: seq for view in self._views.values() for topic, seq in view.behind().items()}
 
     async def is_parked(self, origin: str, *subjects: str) -> bool:
         """Whether anything not understood bears on one of these subjects, or on everything that node says."""
@@ -112,19 +98,20 @@ class Inbox:
     async def receive(self, records: Sequence[Record]) -> None:
         """Take in a batch; when this returns, all of it is durable and its offsets may be committed."""
         run: list[Record] = []
-        for record in records:
-            run.append(record)
-            if dict(record.headers).get("ce_type") in _KEY_CHANGES:  # keys change here: judge what follows with them
+        async with self._turn:
+            for record in records:
+                run.append(record)
+                if dict(record.headers).get("ce_type") in _KEY_CHANGES:  # keys change here: judge what follows with them
+                    await self._receive(run)
+                    run = []
+            if run:
                 await self._receive(run)
-                run = []
-        if run:
-            await self._receive(run)
 
     async def _receive(self, records: Sequence[Record], instead_of: Sequence[str] = ()) -> None:
         judged = await self._judge(records)
         try:
             changed = await self._transact(judged, instead_of)
-        except Unavailable:
+        except RETRY:
             raise
         except Exception:  # noqa: BLE001 - a fault of ours must stop one entry, never the stream
             _log.exception("a batch failed; its entries are taken one by one")
@@ -138,7 +125,7 @@ class Inbox:
     async def _one(self, judged: Sound | Refused) -> list[tuple[str, str]]:
         try:
             return await self._transact([judged])
-        except Unavailable:
+        except RETRY:
             raise
         except Exception:
             if isinstance(judged, Refused):
@@ -196,24 +183,15 @@ class Inbox:
         return done.keys_changed
 
     async def _refresh(self, origin: str) -> None:
-        positions = {}
-        for stream in STREAMS:
-            held = await self._store.get(POSITIONS, topic_name(origin, stream))
-            if held is not None:
-                positions[stream] = position_of(held)
-        freshness = await self._store.get(FRESHNESS, origin)
-        torn = await self._store.get(CONTRADICTIONS, origin) is not None
-        if torn and not self.origin(origin).contradictory:
+        view = await read_view(self._store, origin)
+        if view.contradictory and not self.origin(origin).contradictory:
             _log.error("contradictory log: tell the node's administrators", origin=origin)
-        newest = (freshness.body["newest"] if freshness else None) or {"seq": 0}
-        self._views[origin] = OriginView(
-            positions, proven_time(freshness), torn, announced(freshness, origin), newest["seq"]
-        )
+        self._views[origin] = view
 
     async def _reconsider(self, kid: str) -> None:
         """Try again what was quarantined because this key was not known yet."""
         rows = await self._store.scan(dead.DEAD, where={"kid": kid}, limit=dead.CAP)
-        await self.replay([row.key for row in rows if row.body["reason"] == "unknown-key"])
+        await self._replay([row.key for row in rows if row.body["reason"] == "unknown-key"])
 
     async def reconsider_nations(self) -> None:
         """Try again what was refused because its nation was not, or not active, in an earlier federation list."""
@@ -224,6 +202,10 @@ class Inbox:
 
     async def replay(self, ids: Sequence[str]) -> int:
         """Take dead letters in again; what is still refused is kept anew. Returns how many were tried."""
+        async with self._turn:
+            return await self._replay(ids)
+
+    async def _replay(self, ids: Sequence[str]) -> int:
         found = [row for row in [await self._store.get(dead.DEAD, key) for key in ids] if row is not None]
         if found:
             await self._receive([dead.exhume(row) for row in found], [row.key for row in found])
@@ -254,7 +236,7 @@ class Inbox:
 
         try:
             await self._outbox.transact(work, actor="bus")
-        except Unavailable:
+        except RETRY:
             raise
         except Exception:  # noqa: BLE001 - a fault of ours must stop one entry, never the stream
             _log.exception("a parked entry fails still", key=key)

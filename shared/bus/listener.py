@@ -5,7 +5,8 @@
   up nobody for long. A turn that took long is followed by a smaller one, so that heavy records do not make long turns.
 - A hole that stays although all of the topic was read is looked for again from the topic's start, after longer and longer
   waits: what this service missed (a restored store, a full quarantine) may lie on the bus, where no other service misses it.
-- A batch's offsets are committed after its transaction. A store or bus that does not answer is tried again, for ever.
+- A batch's offsets are committed after its transaction. A store or bus that does not answer is tried again, for ever; the
+  service goes on answering from what it knows, and how old that is stands in every answer.
 - A watchdog rebuilds the consumer when records wait and the position has not moved for `STUCK` seconds; after three times in
   a row the service says that it is not ready.
 """
@@ -16,12 +17,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from shared.bus.inbox import Inbox
+from shared.bus.inbox import RETRY, Inbox
 from shared.bus.membership import Membership
 from shared.bus.port import Bus, Consumer, Record
 from shared.bus.wakeups import Wakeups
 from shared.clock import Clock
-from shared.errors import Unavailable
 from shared.events.base import PUBLIC, STREAMS
 from shared.ids import topic_name
 from shared.telemetry import get_logger
@@ -32,7 +32,7 @@ BATCH = 500
 WAIT = 1.0
 STUCK = 30.0
 PATIENCE = 3
-BACKOFF = (0.1, 0.5, 2.0, 10.0)
+BACKOFF = (0.1, 0.5, 2.0)
 """Seconds between tries while the store or the bus does not answer; the last one is repeated."""
 
 TURN = 0.5
@@ -61,11 +61,12 @@ class Listener:
         self._bus = bus
         self._inbox = inbox
         self._membership = membership
-        self._name = name
+        self._name = f"testamur.{membership.me}.{name}"
         self._streams = streams
         self._foreign = foreign
         self.grown = Wakeups()
         self._rebuilt = 0
+        self._failures = 0
         self._version = 0
         self._turn = 0
         self._limit = BATCH
@@ -81,11 +82,18 @@ class Listener:
         return sorted([*me, *others], key=lambda topic: rank[topic.split(".")[2]])
 
     async def run(self, clock: Clock) -> None:
-        """Listen until cancelled."""
+        """Listen until cancelled, from where the store says that this service stands. Whatever goes wrong, the next consumer
+        begins behind the last commit.
+        """
+        await self._inbox.load()
         while True:
             consumer = self._bus.consumer(self._name)
             try:
                 await self._listen(consumer, clock)
+            except RETRY as error:
+                _log.warning("waiting for the store or the bus", detail=error.detail)
+                await asyncio.sleep(BACKOFF[min(self._failures, len(BACKOFF) - 1)])
+                self._failures += 1
             finally:
                 await consumer.close()
 
@@ -96,27 +104,21 @@ class Listener:
         return "Events wait on the bus and are not being taken in. Look at the log and at `testamur doctor`."
 
     async def _listen(self, consumer: Consumer, clock: Clock) -> None:
-        """Until the watchdog asks for a new consumer."""
-        failures, moved = 0, clock.monotonic()
+        """Until the watchdog asks for a new consumer, or the store or the bus does not answer."""
+        moved = clock.monotonic()
         while clock.monotonic() - moved < STUCK:
             consumer.follow(self._order())
-            try:
-                records = await consumer.poll(self._limit, WAIT)
-                await self._go_by_newest_list()
-                began = clock.monotonic()
-                if records:
-                    await self._take(consumer, records)
-                else:
-                    await self._look_again(consumer, clock.monotonic())
-                slow = clock.monotonic() - began > TURN
-                self._limit = max(1, self._limit // 2) if slow else min(BATCH, self._limit * 2)
-                if records or not any((await consumer.lag()).values()):
-                    failures, moved, self._rebuilt = 0, clock.monotonic(), 0
-            except Unavailable as error:
-                _log.warning("waiting for the store or the bus", detail=error.detail)
-                await self._start_over(consumer)
-                await asyncio.sleep(BACKOFF[min(failures, len(BACKOFF) - 1)])
-                failures += 1
+            records = await consumer.poll(self._limit, WAIT)
+            await self._go_by_newest_list()
+            began = clock.monotonic()
+            if records:
+                await self._take(consumer, records)
+            else:
+                await self._look_again(consumer, clock.monotonic())
+            slow = clock.monotonic() - began > TURN
+            self._limit = max(1, self._limit // 2) if slow else min(BATCH, self._limit * 2)
+            if records or not any((await consumer.lag()).values()):
+                self._failures, moved, self._rebuilt = 0, clock.monotonic(), 0
         self._rebuilt += 1
         _log.error("no progress although records wait; rebuilding the consumer", times=self._rebuilt)
 
@@ -157,14 +159,6 @@ class Listener:
         await consumer.commit(reached)
         for topic in reached:
             self.grown.fire(topic)
-
-    async def _start_over(self, consumer: Consumer) -> None:
-        """Read again what was polled and not committed."""
-        try:
-            for topic, behind in (await consumer.lag()).items():
-                await consumer.seek(topic, await self._bus.end(topic) - behind)
-        except Unavailable:
-            return
 
 
 def _node(topic: str) -> str:

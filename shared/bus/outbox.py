@@ -15,18 +15,23 @@ from typing import Any, TypeVar
 from shared.clock import Clock, rfc3339
 from shared.events.base import Event
 from shared.ids import new_event_id
-from shared.store.port import Body, Collection, DuplicateKey, Index, Store, Transaction
+from shared.store.port import Body, Collection, Document, DuplicateKey, Index, Store, Transaction
 from shared.telemetry import current_traceparent
 
 T = TypeVar("T")
 
 OUTBOX = Collection("outbox")
-"""Events that are said and not yet sequenced, by event id: ids rise, so key order is the order in which they were said."""
+"""Events that are said and not yet sequenced, by a number that rises from commit to commit: transactions are serialisable,
+so key order is the order in which they were said, whichever process said them and whatever its clock shows.
+"""
+
+COUNTERS = Collection("counters")
+"""`said`: `{number}`, of the event that was said last."""
 
 AUDIT = Collection("audit", (Index(("subject",)),))
 """Who asked for what, and when; written with the change itself."""
 
-COLLECTIONS = (OUTBOX, AUDIT)
+COLLECTIONS = (OUTBOX, COUNTERS, AUDIT)
 
 
 @dataclass(slots=True)
@@ -37,13 +42,18 @@ class Unit:
     now: datetime
     actor: str
     traceparent: str = ""
-    emitted: int = field(default=0)
+    said: list[str] = field(default_factory=list)
+    """The ids of the events that it said so far."""
     _added: dict[str, tuple[Collection, dict[str, Body]]] = field(default_factory=dict)
+    _counter: Document | None = None
 
     async def emit(self, event: Event) -> str:
         """Say an event; it is published if and only if the transaction commits. Returns the event's id."""
-        key = new_event_id()
+        if not self.said:
+            self._counter = await self.tx.get(COUNTERS, "said")
+        self.said.append(new_event_id())
         row = {
+            "id": self.said[-1],
             "kind": event.kind,
             "stream": event.stream.name,
             "sub": event.subject(),
@@ -51,9 +61,8 @@ class Unit:
             "at": rfc3339(self.now),
             "traceparent": self.traceparent,
         }
-        await self.tx.insert(OUTBOX, key, row)
-        self.emitted += 1
-        return key
+        await self.tx.insert(OUTBOX, f"{self._number():020}", row)
+        return self.said[-1]
 
     def add(self, collection: Collection, key: str, body: Body) -> None:
         """Add to a grow-only set: stored with the unit, many in one statement; what is there already is left alone. It is
@@ -62,7 +71,7 @@ class Unit:
         self._added.setdefault(collection.name, (collection, {}))[1].setdefault(key, body)
 
     async def flush(self) -> None:
-        """Store what was added; the one who opened the unit calls it last."""
+        """Store what was added and counted; the one who opened the unit calls it last."""
         for collection, rows in self._added.values():
             try:
                 await self.tx.insert_many(collection, list(rows.items()))
@@ -71,6 +80,13 @@ class Unit:
                     if await self.tx.get(collection, key) is None:
                         await self.tx.insert(collection, key, body)
         self._added.clear()
+        if self.said:
+            before = self._counter.version if self._counter else 0
+            await self.tx.put(COUNTERS, "said", {"number": self._number()}, expect=before)
+
+    def _number(self) -> int:
+        """The number of the event that was said last."""
+        return (self._counter.body["number"] if self._counter else 0) + len(self.said)
 
     async def audit(self, action: str, subject: str, **details: Any) -> None:
         """Record who did what to which subject; details hold no personal data."""
@@ -89,17 +105,14 @@ class Outbox:
     async def transact(self, work: Callable[[Unit], Awaitable[T]], actor: str) -> T:
         """Run `work` as one unit; its changes, its events and its audit rows become durable together or not at all."""
         now, trace = self.clock.now(), current_traceparent()
-        said = 0
 
-        async def body(tx: Transaction) -> T:
-            nonlocal said
+        async def body(tx: Transaction) -> tuple[T, bool]:
             unit = Unit(tx, now, actor, trace)
             result = await work(unit)
             await unit.flush()
-            said = unit.emitted
-            return result
+            return result, bool(unit.said)
 
-        result = await self.store.transact(body)
+        result, said = await self.store.transact(body)
         if said:
             self.filled.set()
         return result

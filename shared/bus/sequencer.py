@@ -123,7 +123,7 @@ class Sequencer:
 def _said(row: Document) -> Said:
     body = row.body
     at = datetime.fromisoformat(body["at"])
-    return Said(body["stream"], body["kind"], body["sub"], body["value"].encode(), row.key, at)
+    return Said(body["stream"], body["kind"], body["sub"], body["value"].encode(), body["id"], at)
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:

@@ -66,7 +66,8 @@ async def open_floor(
             clock=clock,
             home=Home(settings),
             bus=bus,
-            fetch=fetcher if follows else None,
+            fetch=fetcher,
+            follows=follows,
         ) as engine,
     ):
         own = engine.home.signer("access-token").verification_key()

@@ -85,7 +85,7 @@ async def holds_all(nation: Nation, origin: Nation) -> bool:
 
 async def put_on_bus_of(home: Home, origin: str, held: dict[str, list[str]]) -> None:
     """Lay entries on the bus of a node that is not running, as a mirror would have done."""
-    bus = await open_bus(home.settings.bus)
+    bus = await open_bus(home.settings.bus_url)
     for stream, entries in held.items():
         parsed = [parse(raw) for raw in entries]
         messages = [Message(one.envelope.sub, one.token.payload, message_headers(one)) for one in parsed]

@@ -17,10 +17,11 @@ from services.registry.federation.handlers import read_log
 from shared.bus import dead, listener
 from shared.bus.follow import Follower
 from shared.bus.freshness import FRESHNESS
+from shared.bus.pages import Page, Pages
 from shared.bus.port import Message, Record
 from shared.events.base import CATALOGUE, Event
 from shared.events.checkpoints import Checkpoint, Head
-from shared.events.entry import GENESIS, Entry, Place, Said, seal
+from shared.events.entry import GENESIS, Entry, Place, Said, message_headers, seal
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
@@ -135,7 +136,7 @@ async def test_a_flood_on_the_stream_that_is_read_first_holds_up_nobody_else() -
             while not inbox.origin("ee").contradictory:
                 assert before >= 0
                 await asyncio.sleep(0)
-        reader = pt.bus.consumer("verifier")
+        reader = pt.bus.consumer("testamur.pt.verifier")
         reader.follow([flood])
         assert (await reader.lag())[flood] > 1_000, "it waited for the whole flood"
         await pt.settles(60)
@@ -232,7 +233,7 @@ async def test_whoever_stands_in_for_an_origin_cannot_lead_its_followers_astray(
         far = by(nobody, Checkpoint(time=now, heads={}), Place("testamur", "ee", 1, 2**53 - 1), now)
         engine = pt.engine("registry")
         wire = _Wire(ee, far.compact.decode())
-        follower = Follower(pt.bus, engine.inbox, engine.membership, wire, lambda node: node, pt.clock)
+        follower = Follower(pt.bus, engine.inbox, engine.membership, Pages(wire, lambda node: node), pt.clock)
         task = asyncio.create_task(follower.run())
         try:
             async with asyncio.timeout(20):
@@ -249,9 +250,9 @@ async def test_a_neighbour_that_serves_many_checkpoints_is_heard_with_its_newest
         said_so = [by(signer, Checkpoint(time=now, heads={}), Place("testamur", "ee", 1, 900 + n), now) for n in range(90)]
         engine, before = pt.engine("registry"), await pt.bus.end(CHECKPOINTS_OF_EE)
         wire = _Wire(ee, "")
-        follower = Follower(pt.bus, engine.inbox, engine.membership, wire, lambda node: node, pt.clock)
-        entries = [(one.compact.decode(), "") for one in said_so]
-        assert await follower._append("ee", "checkpoints", entries) == 989
+        follower = Follower(pt.bus, engine.inbox, engine.membership, Pages(wire, lambda node: node), pt.clock)
+        entries = [(Message("", one.token.payload, message_headers(one)), one.envelope.seq) for one in said_so]
+        assert await follower._append("ee", "checkpoints", Page(tuple(entries), 0)) == 989
         assert await pt.bus.end(CHECKPOINTS_OF_EE) == before + 1
 
 

@@ -94,7 +94,7 @@ async def announce_service_keys(outbox: Outbox, certificates: Mapping[str, tuple
             if await repository.announce(unit.tx, kid):
                 await unit.emit(ServiceKeyAdded(kid=kid, certificate=certificate))
                 await unit.audit("service-key.announce", kid)
-        return unit.emitted
+        return len(unit.said)
 
     return await outbox.transact(work, actor="registry")
 
