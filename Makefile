@@ -5,9 +5,11 @@ PYTHON ?= $(shell for one in python3.13 python3.12 python3.11 python3 python; do
 BIN := .venv/bin
 STAMP := .venv/.installed
 BENCH ?=
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bench docs lock clean
+.PHONY: help demo test engines lint format bench docs lock clean
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
@@ -16,7 +18,11 @@ demo: $(STAMP) ## Two nations on this machine: issue, verify, revoke across the 
 	@$(BIN)/testamur demo
 
 test: $(STAMP) ## The whole suite; its last lines say what could not run here and why
+	@$(BIN)/python -m tests.engines prepare
 	@$(BIN)/python -m pytest
+
+engines: $(STAMP) ## Fetch Kafka and MongoDB for the tests into your cache; their images too, where Docker answers
+	@$(BIN)/python -m tests.engines fetch
 
 lint: $(STAMP) ## ruff, mypy, the layers, the house lints
 	$(BIN)/ruff check
@@ -36,9 +42,10 @@ bench: $(STAMP) ## Measure, print a table, write build/bench.json
 docs: $(STAMP) ## Render the OpenAPI and AsyncAPI documents into docs/api
 	$(BIN)/python -m tests.docs
 
-lock: $(STAMP) ## Resolve pyproject.toml again into requirements.lock: names, versions, hashes, no index address
-	$(BIN)/uv pip compile --universal --generate-hashes --no-emit-index-url --no-emit-find-links --all-extras --group dev \
-		--custom-compile-command "make lock" pyproject.toml -o requirements.lock
+lock: $(STAMP) ## Resolve pyproject.toml again: all of it, what the image runs, what builds it; with hashes, without an index address
+	$(LOCK) --all-extras --group dev pyproject.toml -o requirements.lock
+	$(LOCK) --extra production --constraint requirements.lock pyproject.toml -o deploy/production.lock
+	echo hatchling | $(LOCK) --constraint requirements.lock - -o deploy/build.lock
 
 clean: ## Remove what was built; the demo leaves nothing behind
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

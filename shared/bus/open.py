@@ -8,8 +8,19 @@ from shared.bus.port import Bus
 from shared.bus.sqlite import open_sqlite
 from shared.errors import Misconfigured
 
+
+async def _open_kafka(url: str) -> Bus:
+    """Its library is an extra, so it is looked for only where it is used."""
+    try:
+        from shared.bus.kafka import open_kafka
+    except ModuleNotFoundError as error:
+        raise Misconfigured("TESTAMUR_BUS names Kafka, whose library is not here. Install testamur[kafka].") from error
+    return await open_kafka(url)
+
+
 OPENERS: dict[str, Callable[[str], Awaitable[Bus]]] = {
     "sqlite": open_sqlite,
+    "kafka": _open_kafka,
 }
 """Adapter by URL scheme."""
 

@@ -2,6 +2,7 @@
 
 - A *topic* is one ordered, append-only sequence of records (one partition). An acknowledged record is durable.
 - Delivery is at least once: a consumer that dies before `commit` sees the same records again, in the same order.
+- Offsets rise by one from 1 as they are appended. What retention or compaction took leaves a gap that readers step over.
 - The bus carries bytes. It parses nothing, believes nothing, and changes nothing.
 """
 
@@ -47,8 +48,9 @@ class Consumer(Protocol):
         ...
 
     async def poll(self, limit: int, wait: float) -> list[Record]:
-        """Up to `limit` next records. Topics named earlier are drained first; one topic's records come in order. Waits at
-        most `wait` seconds for the first one, and returns an empty list when none came.
+        """Up to `limit` next records. Of what is at hand, topics named earlier are drained first; one topic's records come
+        in order. Waits at most `wait` seconds for the first one, and returns an empty list when none came; with 0 it may do
+        so although some are on their way.
         """
         ...
 
@@ -61,7 +63,7 @@ class Consumer(Protocol):
         ...
 
     async def lag(self) -> dict[str, int]:
-        """Per topic, how many records lie behind the committed position."""
+        """Per topic, how many records lie behind the committed position and can still be read."""
         ...
 
     async def close(self) -> None:
@@ -73,11 +75,11 @@ class Bus(Protocol):
     """One node's bus."""
 
     async def append(self, topic: str, messages: Sequence[Message]) -> int:
-        """Append in this order and return the last one's offset once all are durable (offsets rise by one from 1)."""
+        """Append in this order and return the last one's offset once all are durable. If it fails, some may be there."""
         ...
 
     async def end(self, topic: str) -> int:
-        """The last offset of a topic, 0 when it is empty."""
+        """The last offset of a topic, 0 when it never had a record."""
         ...
 
     def consumer(self, name: str) -> Consumer:

@@ -8,8 +8,19 @@ from shared.errors import Misconfigured
 from shared.store.port import Collection, Store
 from shared.store.sqlite import open_sqlite
 
+
+async def _open_mongo(url: str, service: str, collections: Sequence[Collection]) -> Store:
+    """Its library is an extra, so it is looked for only where it is used."""
+    try:
+        from shared.store.mongo import open_mongo
+    except ModuleNotFoundError as error:
+        raise Misconfigured("TESTAMUR_STORE names MongoDB, whose library is not here. Install testamur[mongo].") from error
+    return await open_mongo(url, service, collections)
+
+
 OPENERS: dict[str, Callable[[str, str, Sequence[Collection]], Awaitable[Store]]] = {
     "sqlite": open_sqlite,
+    "mongodb": _open_mongo,
 }
 """Adapter by URL scheme."""
 

@@ -13,7 +13,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -22,11 +21,7 @@ import orjson
 
 from shared.errors import Misconfigured
 from shared.store.port import Body, Collection, Index, Scalar
-
-_COLLECTION = re.compile(r"[a-z_]+")
-_MEMBER = re.compile(r"[a-z][a-z0-9_]*")
-_LAST_CODE_POINT = 0x10FFFF
-_SURROGATES = range(0xD800, 0xE000)
+from shared.store.queries import plain, require_index, require_names, span
 
 
 class Table:
@@ -50,19 +45,14 @@ class Table:
         """The body in bytes, then the value of each indexed member."""
         return [
             orjson.dumps(body if type(body) is dict else dict(body)),
-            *[_column(body.get(name)) for name in self.members],
+            *[plain(body.get(name)) for name in self.members],
         ]
 
     def page(
         self, prefix: str, after: str, where: Mapping[str, Scalar] | None, limit: int, reverse: bool
     ) -> tuple[str, list[Any]]:
         """The statement and values of one page of `scan`; one lower and one upper bound at most, so a page is one seek."""
-        lower, upper = prefix, _end_of(prefix)
-        strictly = False
-        if after and reverse:
-            upper = after if upper is None else min(after, upper)
-        elif after and after >= prefix:
-            lower, strictly = after, True
+        lower, strictly, upper = span(prefix, after, reverse=reverse)
         clauses, values = self._equal(where)
         if lower:
             clauses.append("key > ?" if strictly else "key >= ?")
@@ -82,18 +72,13 @@ class Table:
     def _equal(self, where: Mapping[str, Scalar] | None) -> tuple[list[str], list[Any]]:
         if not where:
             return [], []
-        names = set(where)
-        led = {index.fields[0] for index in self.collection.indexes}
-        if not names <= led and not any(names == set(index.fields[: len(names)]) for index in self.collection.indexes):
-            raise ValueError(f"no index of the collection {self.collection.name} leads with these members; declare one")
-        return [f"m_{name} IS ?" for name in where], [_column(value) for value in where.values()]
+        require_index(self.collection, where)
+        return [f"m_{name} IS ?" for name in where], [plain(value) for value in where.values()]
 
 
 def table_name(collection: Collection) -> str:
     """The table of a collection; `ValueError` when its name or a member's could not stand in a statement."""
-    names = [name for index in collection.indexes for name in index.fields]
-    if not _COLLECTION.fullmatch(collection.name) or not all(_MEMBER.fullmatch(name) for name in names):
-        raise ValueError("a collection is named by [a-z_]+ and an indexed member by [a-z][a-z0-9_]*")
+    require_names(collection)
     return f"c_{collection.name}"
 
 
@@ -139,26 +124,3 @@ def _index_name(table: str, index: Index) -> str:
 
 def _where(clauses: list[str]) -> str:
     return f" WHERE {' AND '.join(clauses)}" if clauses else ""
-
-
-def _column(value: Any) -> Any:
-    """A member as SQLite keeps it: text, integer or NULL; a boolean is 0 or 1."""
-    if value is None or type(value) is str or type(value) is int:
-        return value
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, str):
-        return str.__str__(value)
-    raise TypeError("an indexed member must be a string, an integer, a boolean or null")
-
-
-def _end_of(prefix: str) -> str | None:
-    """The smallest key above all that start with `prefix`, or None when there is none."""
-    while prefix:
-        code = ord(prefix[-1]) + 1
-        if code in _SURROGATES:
-            code = _SURROGATES.stop
-        if code <= _LAST_CODE_POINT:
-            return prefix[:-1] + chr(code)
-        prefix = prefix[:-1]
-    return None

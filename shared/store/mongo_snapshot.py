@@ -1,0 +1,154 @@
+"""What one group of transactions reads: a snapshot of the database, asked once for each thing.
+
+- A transaction of MongoDB reads from one snapshot, and what commits meanwhile makes ours fail: so nothing read can change,
+  and what was read for one unit of work holds for all of the group.
+- A unit does not wait for the database itself: it yields what it asks to the one who drives it, who gathers the questions of
+  all units and sends them together. Anything else that a unit yields is foreign to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import bson
+from bson.raw_bson import RawBSONDocument
+
+from shared.store.mongo_table import CODEC, RAW, Search, Table, Token, document, holders_filter
+from shared.store.port import Document
+
+ANY = -1
+"""The version of a document of which nothing is known, and which is removed whatever it is."""
+
+KEYS = 1000
+"""How many keys or unique values one question names."""
+
+Place = tuple[str, str]
+"""A collection's name and a key."""
+
+
+@dataclass(slots=True, frozen=True)
+class Row:
+    """A document as a group has it: `base` is the version in the database (0: none), `version` the one now (0: none).
+
+    `assumed` marks what nobody has read: the bulk write will find out whether it is so.
+    """
+
+    version: int
+    base: int
+    raw: bytes = b""
+    tokens: tuple[Token, ...] = ()
+    assumed: bool = False
+
+    def document(self, key: str) -> Document:
+        """A copy that the caller may change."""
+        return Document(key, bson.decode(self.raw, CODEC), self.version)
+
+
+NOTHING = Row(0, 0)
+"""What is known not to be there."""
+
+
+class Question:
+    """Something a unit waits for: `answer` is set before it goes on."""
+
+    answer: Any = None
+
+    def __await__(self) -> Generator[Question, None, Any]:
+        yield self
+        return self.answer
+
+
+@dataclass(slots=True, eq=False)
+class Look(Question):
+    """Read these keys, and who holds these unique values, into the snapshot."""
+
+    table: Table
+    keys: Sequence[str]
+    tokens: Sequence[Token] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Page(Question):
+    """One page of the documents that a search means, but for these keys."""
+
+    table: Table
+    search: Search
+    without: Sequence[str]
+    limit: int
+    direction: int
+    answer: list[Document] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Tally(Question):
+    """How many documents a search means, but for these keys."""
+
+    table: Table
+    search: Search
+    without: Sequence[str]
+    answer: int = 0
+
+
+class Snapshot:
+    """What was read so far in one session's transaction. `rows` and `holders` know also what is not there."""
+
+    def __init__(self, database: Any, session: Any) -> None:
+        self._database = database
+        self._session = session
+        self.rows: dict[Place, Row] = {}
+        self.holders: dict[Token, str | None] = {}
+
+    async def ask(self, questions: Sequence[Question]) -> None:
+        """Answer them all: looks together, one question a collection; the rest one after the other, as a session must."""
+        keys: dict[Table, set[str]] = {}
+        tokens: dict[tuple[Table, tuple[str, ...]], set[Token]] = {}
+        for question in questions:
+            if isinstance(question, Look):
+                keys.setdefault(question.table, set()).update(question.keys)
+                for token in question.tokens:
+                    tokens.setdefault((question.table, token[1]), set()).add(token)
+            elif isinstance(question, Page):
+                question.answer = await self._page(question)
+            elif isinstance(question, Tally):
+                question.answer = await self._tally(question)
+        for table, wanted in keys.items():
+            await self.look(table, wanted)
+        for (table, fields), values in tokens.items():
+            await self._look_for_holders(table, fields, values)
+
+    async def look(self, table: Table, keys: Iterable[str]) -> None:
+        """Read the documents of these keys, unless they were read before."""
+        wanted = [key for key in keys if (table.name, key) not in self.rows]
+        for start in range(0, len(wanted), KEYS):
+            some = wanted[start : start + KEYS]
+            for key in some:
+                self.rows[table.name, key] = NOTHING
+            for raw in await self._find(table, {"_id": {"$in": some} if len(some) > 1 else some[0]}):
+                self.rows[table.name, raw["_id"]] = Row(raw["v"], raw["v"], raw["body"].raw)
+
+    async def _look_for_holders(self, table: Table, fields: tuple[str, ...], tokens: Iterable[Token]) -> None:
+        wanted = [token for token in tokens if token not in self.holders]
+        for start in range(0, len(wanted), KEYS):
+            some = wanted[start : start + KEYS]
+            self.holders.update(dict.fromkeys(some))
+            for raw in await self._find(table, holders_filter(fields, some)):
+                for token in table.tokens(bson.decode(raw["body"].raw, CODEC)):
+                    if token[1] == fields:
+                        self.holders[token] = raw["_id"]
+
+    async def _find(self, table: Table, wanted: dict[str, Any]) -> list[RawBSONDocument]:
+        found = self._database[table.name].with_options(codec_options=RAW).find(wanted, session=self._session)
+        rows: list[RawBSONDocument] = await found.batch_size(KEYS + 1).to_list(None)
+        return rows
+
+    async def _page(self, page: Page) -> list[Document]:
+        found = self._database[page.table.name].find(page.search.filter(page.without), session=self._session)
+        found = found.sort("_id", page.direction).limit(page.limit).batch_size(page.limit + 1)
+        return [document(raw) for raw in await found.to_list(None)]
+
+    async def _tally(self, tally: Tally) -> int:
+        wanted = tally.search.filter(tally.without)
+        total: int = await self._database[tally.table.name].count_documents(wanted, session=self._session)
+        return total

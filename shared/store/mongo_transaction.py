@@ -1,0 +1,270 @@
+"""One unit of work: what it asks and changes, kept in memory over a snapshot until its whole group is written.
+
+- What it writes is seen by its own reads at once. Nothing goes to the database before the unit's group has run.
+- A write of what nobody has read is assumed to be in order: the key to be free, the version to be the one expected. The bulk
+  write finds out, and if one assumption was wrong the group is run again *carefully*: then each write looks first, and the
+  unit that is at fault hears of it at the statement at fault, as the port promises.
+- A unit that awaits anything but its own store is refused: it would hold up the store and could not be run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from contextvars import Context
+from typing import Any
+
+from shared.store.mongo_snapshot import ANY, Look, Page, Place, Question, Row, Snapshot, Tally
+from shared.store.mongo_table import Table, Token
+from shared.store.port import PAGE, Body, Collection, Document, DuplicateKey, Scalar, VersionConflict, Work
+
+_FOREIGN_AWAIT = "a transaction may await nothing but its own store"
+_TAKEN = "A document of that key or unique value is there already; read it and go on from there."
+_CHANGED = "The document is at another version than the one that was read; read it again and repeat."
+
+
+class Layer:
+    """Changes over a snapshot: the rows by place, and who holds each unique value now (None: it was given up)."""
+
+    def __init__(self) -> None:
+        self.rows: dict[Place, Row] = {}
+        self.holders: dict[Token, str | None] = {}
+
+    def update(self, other: Layer) -> None:
+        """Lay another layer on top of this one."""
+        self.rows.update(other.rows)
+        self.holders.update(other.holders)
+
+    def of(self, table: Table) -> Iterator[tuple[str, Row]]:
+        """The rows of one collection."""
+        return ((place[1], row) for place, row in self.rows.items() if place[0] == table.name)
+
+
+class MongoTransaction:
+    """`Transaction` over a snapshot and what earlier units of the group have changed (`below`)."""
+
+    def __init__(self, tables: Mapping[str, Table], snapshot: Snapshot, below: Layer, *, careful: bool) -> None:
+        self._tables = tables
+        self._snapshot = snapshot
+        self._below = below
+        self._careful = careful
+        self.own = Layer()
+        self.seen: set[Place] = set()
+        self.scanned: set[str] = set()
+        self.doubtful = False
+        """Whether it changed what would have shown an assumption to be wrong, so that the bulk write cannot find out."""
+
+    async def get(self, collection: Collection, key: str) -> Document | None:
+        """The document of that key, or None."""
+        table = self._table(collection)
+        row = self._known(table, key)
+        if row is None:
+            row = await self._look(table, key)
+        return row.document(key) if row.version else None
+
+    async def scan(
+        self,
+        collection: Collection,
+        *,
+        prefix: str = "",
+        after: str = "",
+        where: Mapping[str, Scalar] | None = None,
+        limit: int = PAGE,
+        reverse: bool = False,
+    ) -> list[Document]:
+        """One page in key order; see the port."""
+        table = self._table(collection)
+        search = table.search(where, prefix, after, reverse=reverse)
+        if limit <= 0:
+            return []
+        changed = self._changed(table)
+        found = await Page(table, search, list(changed), limit, -1 if reverse else 1)
+        mine = [row.document(key) for key, row in changed.items() if row.version]
+        found += [document for document in mine if search.takes(document)]
+        return sorted(found, key=lambda document: document.key, reverse=reverse)[:limit]
+
+    async def count(self, collection: Collection, where: Mapping[str, Scalar] | None = None) -> int:
+        """How many documents match."""
+        table = self._table(collection)
+        search = table.search(where)
+        changed = self._changed(table)
+        stored: int = await Tally(table, search, list(changed))
+        return stored + sum(search.takes(row.document(key)) for key, row in changed.items() if row.version)
+
+    async def insert(self, collection: Collection, key: str, body: Body) -> None:
+        """Add a document at version 1, or `DuplicateKey`."""
+        await self.insert_many(collection, [(key, body)])
+
+    async def insert_many(self, collection: Collection, rows: Sequence[tuple[str, Body]]) -> None:
+        """Add all documents or, with `DuplicateKey`, none."""
+        table = self._table(collection)
+        new = [(key, table.encode(key, body), table.tokens(body)) for key, body in rows]
+        if self._careful:
+            unknown = [key for key, _, _ in new if self._known(table, key) is None]
+            await Look(table, unknown, [token for _, _, tokens in new for token in tokens])
+        keys: set[str] = set()
+        values: set[Token] = set()
+        for key, _, tokens in new:
+            row = self._known(table, key)
+            there = row is not None and row.version
+            if there or key in keys or not values.isdisjoint(tokens) or self._is_taken(table, key, tokens):
+                raise DuplicateKey(_TAKEN)
+            keys.add(key)
+            values.update(tokens)
+        for key, raw, tokens in new:
+            self._write(table, key, self._known(table, key), 1, 0, raw, tokens)
+
+    async def put(self, collection: Collection, key: str, body: Body, expect: int) -> int:
+        """Replace the body at version `expect` and return the new version, or `VersionConflict`."""
+        table = self._table(collection)
+        raw, tokens = table.encode(key, body), table.tokens(body)
+        row = self._known(table, key)
+        if self._careful and (row is None or tokens):
+            await Look(table, [key], tokens)
+            row = self._known(table, key)
+        elif row is None and self._is_taken(table, key, tokens):  # which of the two errors it is must not be assumed
+            row = await self._look(table, key)
+        if row is not None and row.version != expect:
+            raise VersionConflict(_CHANGED)
+        if self._is_taken(table, key, tokens):
+            raise DuplicateKey(_TAKEN)
+        self._write(table, key, row, expect + 1, expect, raw, tokens)
+        return expect + 1
+
+    async def delete(self, collection: Collection, key: str, expect: int | None = None) -> None:
+        """Remove a document; `VersionConflict` when it is not at version `expect`."""
+        table = self._table(collection)
+        row = self._known(table, key)
+        if row is None and self._careful and expect is not None:
+            row = await self._look(table, key)
+        if row is not None and expect not in (None, row.version or None):
+            raise VersionConflict(_CHANGED)
+        if row is None or row.version:
+            self._write(table, key, row, 0, ANY if expect is None else expect)
+
+    def assumes(self) -> bool:
+        """Whether it has written anything that the bulk write must confirm."""
+        return any(row.assumed for row in self.own.rows.values())
+
+    def meets(self, below: Layer) -> bool:
+        """Whether those changes touch anything that this unit has read, searched or written."""
+        return not (
+            below.rows.keys().isdisjoint(self.seen)
+            and below.holders.keys().isdisjoint(self.own.holders)
+            and self.scanned.isdisjoint(place[0] for place in (below.rows if self.scanned else ()))
+        )
+
+    def _table(self, collection: Collection) -> Table:
+        table = self._tables.get(collection.name)
+        if table is None:
+            raise LookupError(f"the collection {collection.name} was not prepared")
+        return table
+
+    def _known(self, table: Table, key: str) -> Row | None:
+        place = table.name, key
+        self.seen.add(place)
+        return self.own.rows.get(place) or self._below.rows.get(place) or self._snapshot.rows.get(place)
+
+    async def _look(self, table: Table, key: str) -> Row:
+        await Look(table, [key])
+        return self._snapshot.rows[table.name, key]
+
+    def _changed(self, table: Table) -> dict[str, Row]:
+        self.scanned.add(table.name)
+        return {**dict(self._below.of(table)), **dict(self.own.of(table))}
+
+    def _is_taken(self, table: Table, key: str, tokens: Sequence[Token]) -> bool:
+        """Whether another document holds one of these unique values, as far as is known."""
+        return any(self._holder(table, token) not in (None, key) for token in tokens)
+
+    def _holder(self, table: Table, token: Token) -> str | None:
+        for layer in (self.own, self._below):
+            if token in layer.holders:
+                return layer.holders[token]
+        return self._stored_holder(table, token)
+
+    def _stored_holder(self, table: Table, token: Token) -> str | None:
+        """Who holds a unique value in the database, as far as was asked; whoever was changed here holds it no more."""
+        holder = self._snapshot.holders.get(token)
+        if holder is None:
+            return None
+        self._known(table, holder)
+        place = table.name, holder
+        return None if place in self.own.rows or place in self._below.rows else holder
+
+    def _write(
+        self,
+        table: Table,
+        key: str,
+        old: Row | None,
+        version: int,
+        base: int,
+        raw: bytes = b"",
+        tokens: tuple[Token, ...] = (),
+    ) -> None:
+        assumed = not self._careful and (old is None or old.assumed or bool(tokens)) and base != ANY
+        self.doubtful |= bool(table.uniques) and self._hides(table, key, old, base)
+        if old is not None:
+            base = old.base
+            self.doubtful |= old.assumed and bool(old.tokens or not (old.base or version))
+            self.own.holders.update(dict.fromkeys(old.tokens))
+        self.own.holders.update(dict.fromkeys(tokens, key))
+        self.own.rows[table.name, key] = Row(version, base, raw, tokens, assumed)
+
+    def _hides(self, table: Table, key: str, old: Row | None, base: int) -> bool:
+        """Whether a stored document is changed whose unique value another one was assumed to find free."""
+        place = table.name, key
+        if place in self.own.rows or place in self._below.rows or not (base if old is None else old.version):
+            return False
+        given = None if old is None else set(table.tokens(old.document(key).body))
+        takers = [
+            row.tokens for layer in (self.own, self._below) for _, row in layer.of(table) if row.assumed and row.tokens
+        ]
+        return any(given is None or not given.isdisjoint(tokens) for tokens in takers)
+
+
+class Unit:
+    """One waiter's work, driven step by step. It is run anew by another `start`."""
+
+    def __init__(self, work: Work[Any], context: Context) -> None:
+        self._work = work
+        self._context = context
+        self._steps: Any = None
+        self.result: Any = None
+        self.error: BaseException | None = None
+
+    def start(self, tx: MongoTransaction) -> Question | None:
+        """Run from the beginning up to the first question; None when it came to its end without one."""
+        self.tx = tx
+        self.result = self.error = None
+        try:
+            self._steps = self._context.run(_begin, self._work, tx)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the waiter's
+            self.error = error
+            return None
+        return self.go_on()
+
+    def go_on(self) -> Question | None:
+        """Run up to the next question; None when it has come to its end."""
+        try:
+            question = self._context.run(next, self._steps)
+        except StopIteration as done:
+            self.result = done.value
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is the waiter's
+            self.error = error
+        else:
+            if isinstance(question, Question):
+                return question
+            self.leave()
+            self.error = RuntimeError(_FOREIGN_AWAIT)
+        return None
+
+    def leave(self) -> None:
+        """Give up what is under way; nothing of it is kept."""
+        with suppress(Exception):
+            self._context.run(self._steps.close)
+
+
+def _begin(work: Work[Any], tx: MongoTransaction) -> Iterator[Any]:
+    started: Awaitable[Any] = work(tx)
+    return iter(started.__await__())
