@@ -6,12 +6,15 @@
         report = node.verify(credential)         # {"verdict": "valid", "steps": [...], ...}
         node.revoke(ref, reason="error")
 
+- A node whose services run in processes of their own has an address for each, unless a reverse proxy makes them one:
+  `Client("registry=http://10.0.0.1:8401,issuer=http://10.0.0.2:8402", token)`. A path goes to the service of its first step.
 - A refusal is a `ProblemError` that carries the problem document (RFC 9457); no answer at all is a `NodeUnreachable`.
 - What makes or changes something is sent under an `Idempotency-Key`, so it is repeated safely when the connection breaks.
 """
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Mapping
 from types import TracebackType
@@ -21,10 +24,13 @@ import httpx
 
 __version__ = "0.1.0"
 
-__all__ = ["Client", "NodeUnreachable", "ProblemError", "__version__", "main"]
+__all__ = ["SERVICES", "Client", "NodeUnreachable", "ProblemError", "__version__", "addresses", "main"]
 
 TIMEOUT = 30.0
 """Seconds to wait for an answer."""
+
+SERVICES = ("issuer", "registry", "verifier", "notifier")
+"""The four services of a node, by the first step of their paths."""
 
 
 class ProblemError(Exception):
@@ -55,16 +61,36 @@ class NodeUnreachable(Exception):
     """The node did not answer: it is not running, or not at this address."""
 
 
+def addresses(url: str) -> dict[str, str]:
+    """The address by service: one for all of them, or those that `registry=http://...,issuer=http://...` names.
+
+    Raises `NodeUnreachable` for a service that there is not, one named twice, or one without an address.
+    """
+    if not re.match(r"\s*[\w-]+\s*=", url):
+        return dict.fromkeys(SERVICES, url.strip().rstrip("/"))
+    found: dict[str, str] = {}
+    for part in url.split(","):
+        name, _, address = (piece.strip() for piece in part.partition("="))
+        if name not in SERVICES or name in found or not address:
+            known = ", ".join(SERVICES)
+            raise NodeUnreachable(f"Name each of {known} at most once, with its address: registry=http://127.0.0.1:8401.")
+        found[name] = address.rstrip("/")
+    return found
+
+
 class Client:
     """One node, as a program sees it. Answers are the JSON objects that `/docs` of each service describes."""
 
     def __init__(self, url: str, token: str | None = None, *, timeout: float = TIMEOUT) -> None:
-        """`url` is the node's address, without a service's path; `token` an access token, where one is needed."""
+        """`url` is the node's address, without a service's path, or each service's (see `addresses`); `token` an access
+        token, where one is needed.
+        """
         self.url = url.rstrip("/")
+        self.addresses = addresses(url)
         headers = {"User-Agent": f"testamur/{__version__}"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
+        self._http = httpx.Client(headers=headers, timeout=timeout)
 
     def issue(self, institution: str, credential: Mapping[str, Any], **more: Any) -> dict[str, Any]:
         """Issue a credential from a draft (the members of `examples/data-literacy.yaml`)."""
@@ -131,16 +157,28 @@ class Client:
 
     def send(self, method: str, path: str, **request: Any) -> Any:
         """One exchange: the answer's JSON, an empty object where there is no body."""
+        address = self._address(path)
         try:
-            answer = self._http.request(method, path, **request)
+            answer = self._http.request(method, f"{address}/{path.removeprefix('/')}", **request)
         except httpx.InvalidURL as error:
-            raise NodeUnreachable(f"{self.url} is not the address of a node.") from error
+            raise NodeUnreachable(f"{address} is not the address of a node.") from error
         except (httpx.TransportError, UnicodeError) as error:
-            raise NodeUnreachable(f"No node answers at {self.url}.") from error
+            raise NodeUnreachable(f"No node answers at {address}.") from error
         body = _json(answer)
         if answer.is_success and body is not None:
             return body
         raise ProblemError(answer.status_code, body if isinstance(body, dict) else _NOT_A_NODE)
+
+    def _address(self, path: str) -> str:
+        """Where a path is served; raises `NodeUnreachable` where that cannot be told."""
+        service = path.removeprefix("/").partition("/")[0]
+        if service in self.addresses:
+            return self.addresses[service]
+        if service in SERVICES:
+            raise NodeUnreachable(f"No address of the {service} is given: add {service}=http://... to the others.")
+        if len(known := set(self.addresses.values())) == 1:
+            return known.pop()
+        raise NodeUnreachable(f"Each service has an address of its own: begin the path with one, as in /registry{path}.")
 
     def close(self) -> None:
         """Let go of the connections."""

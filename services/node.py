@@ -19,16 +19,23 @@ from fastapi import FastAPI, Request
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.issuer import repository as issuer
 from services.issuer.app import build_app as build_issuer
+from services.notifier import repository as notifier
 from services.notifier.app import build_app as build_notifier
+from services.registry import app as registry
 from services.registry.app import build_app as build_registry
+from services.verifier import repository as verifier
 from services.verifier.app import build_app as build_verifier
+from shared.bus import engine
 from shared.bus.open import open_bus
 from shared.bus.port import Bus
 from shared.clock import Clock, SystemClock
 from shared.errors import Unavailable
 from shared.home import Home
 from shared.settings import NodeSettings
+from shared.store.port import Collection
+from shared.web import idempotency
 from shared.web.app import make_app
 from shared.web.command import View
 from shared.web.health import Check
@@ -47,6 +54,20 @@ BUILD: Mapping[str, Callable[[NodeSettings, Clock | None, Bus | None], FastAPI]]
 
 SERVICES = tuple(BUILD)
 """The services' names, which are the first steps of their paths."""
+
+
+_OWN: Mapping[str, Sequence[Collection]] = {
+    "registry": registry.COLLECTIONS,
+    "issuer": issuer.COLLECTIONS,
+    "verifier": verifier.COLLECTIONS,
+    "notifier": notifier.COLLECTIONS,
+}
+
+
+def collections_of(service: str) -> tuple[Collection, ...]:
+    """Everything that a service's store holds: the engine's collections, the stored answers, and the service's own."""
+    every = (*engine.COLLECTIONS, *idempotency.COLLECTIONS, *_OWN[service])
+    return tuple({collection.name: collection for collection in every}.values())
 
 
 class ServiceIndex(View):
@@ -142,7 +163,7 @@ def build_node(settings: NodeSettings, clock: Clock | None = None, services: Seq
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         Home(settings).set_up(ticking.now())
         async with AsyncExitStack() as closing:
-            bus = await open_bus(settings.bus)
+            bus = await open_bus(settings.bus_url)
             closing.push_async_callback(bus.close)
             app.state.apps = {name: BUILD[name](settings, clock, bus) for name in services}
             for name, service in app.state.apps.items():

@@ -20,13 +20,16 @@ from services.cli import (
     events,
     federations,
     institutions,
+    migrate,
+    mirror,
     revocations,
     serving,
     tokens,
+    topics,
 )
 from services.cli.exits import HELP, Code
 from services.cli.output import err, print_json
-from shared.errors import TestamurError
+from shared.errors import TestamurError, Unavailable
 from testamur import NodeUnreachable, ProblemError, __version__
 
 app = typer.Typer(
@@ -36,12 +39,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (demo, serving, credentials, revocations, tokens, doctor):
+for group in (demo, serving, credentials, revocations, tokens, doctor, migrate):
     app.add_typer(group.app)
 app.add_typer(institutions.app, name="institution")
 app.add_typer(federations.app, name="federation")
 app.add_typer(events.app, name="events")
 app.add_typer(dead.app, name="dead")
+app.add_typer(topics.app, name="topics")
+app.add_typer(mirror.app, name="mirror")
+
+GROUPS = frozenset({"institution", "federation", "events", "dead", "topics", "mirror"})
+"""The groups that have a name of their own."""
 
 
 def _print_version(asked: bool) -> None:
@@ -74,7 +82,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except ProblemError as error:
         return _refuse(_sentence(error), error.document, Code.REFUSED, given)
     except TestamurError as error:
-        return _refuse(error.detail, error.document(), Code.REFUSED, given)
+        code = Code.UNREACHABLE if isinstance(error, Unavailable) else Code.REFUSED
+        return _refuse(error.detail, error.document(), code, given)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         advice = f"{place}{error.strerror or 'it failed'}. Check that it is there and who may use it."
@@ -83,7 +92,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _usage(error: typer.TyperException, given: Sequence[str]) -> int:
-    if not given or set(given[-1:]) <= {"institution", "federation", "events", "dead"}:
+    if not given or set(given[-1:]) <= GROUPS:
         print(error.format_message())  # a group without a command: its help, not a complaint
         return Code.USAGE
     context = getattr(error, "ctx", None)

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from services.cli import demo_forgeries as forgeries
 from services.cli import output
-from services.cli.demo_world import FEDERATION, MAX_AGE, World, once_known, until
+from services.cli.demo_world import World, once_known, until
 from services.cli.institutions import MICRO_CREDENTIAL, accredit_with_key
 from shared.credential import written
 from shared.ids import InstitutionId
@@ -82,6 +82,11 @@ class Story:
         """An operator in Lisbon."""
         return self.world.portugal.client()
 
+    @property
+    def federation(self) -> str:
+        """The federation that both belong to."""
+        return self.world.estonia.settings.federation
+
     @cached_property
     def members(self) -> dict[str, Any]:
         """What the example says, as a draft."""
@@ -140,14 +145,14 @@ class Story:
         self._scene("What Lisbon does not believe")
         changed, how = forgeries.one_byte_changed(issued["credential"], self.seed)
         self._expect(f"one byte changed ({how})", changed, "invalid (signature-invalid)")
-        stranger = forgeries.of_an_unaccredited_institution(self.members, FEDERATION, "ee")
+        stranger = forgeries.of_an_unaccredited_institution(self.members, self.federation, "ee")
         self._expect("an institution that nobody accredited", stranger, "invalid (not-accredited)")
         self._refused_at_home()
         name, slug = str(MUSIC["name"]), str(MUSIC["institution"])
         signer = self.world.estonia.home.signer(f"institution-{slug}")
-        other = forgeries.of_another_field(self.members, InstitutionId(FEDERATION, "ee", slug), name, signer)
+        other = forgeries.of_another_field(self.members, InstitutionId(self.federation, "ee", slug), name, signer)
         self._expect("the school of music, signing for it anyway", other, "invalid (field-out-of-scope)")
-        nowhere = forgeries.of_an_unknown_nation(self.members, FEDERATION)
+        nowhere = forgeries.of_an_unknown_nation(self.members, self.federation)
         self._expect("a nation that nobody knows", nowhere, "indeterminate (unknown-nation)")
 
     def _refused_at_home(self) -> None:
@@ -177,7 +182,8 @@ class Story:
     def _silence(self, revoked: Mapping[str, Any]) -> None:
         self._scene("Estonia falls silent")
         self.world.estonia.stop()
-        self._say(f"Its node is stopped. After {MAX_AGE} s (fifteen minutes outside this demo) Lisbon's knowledge is stale.")
+        age = self.world.portugal.settings.max_age
+        self._say(f"Its node is stopped. After {age} s (fifteen minutes outside this demo) Lisbon's knowledge is stale.")
         with self._waiting("waiting until what Lisbon knows is too old"):
             self._expect("the valid credential, while Estonia is silent", self.valid_credential, "indeterminate (stale)")
         self._expect("the revoked one: that is not forgotten", revoked["credential"], "invalid (revoked)")

@@ -119,7 +119,7 @@ class World:
     def start(self) -> None:
         """Run both nodes; returns when both serve."""
         with ThreadPoolExecutor(2) as starting:
-            list(starting.map(Nation.start, self.nations))
+            list(starting.map(lambda nation: nation.start(), self.nations))
 
     def stop(self) -> None:
         """End both nodes."""

@@ -1,7 +1,11 @@
-"""The doctor: looks at the folder and at the running node, and says of each thing whether it is well and what to do."""
+"""The doctor: looks at a node's folder, engines and services, and says of each thing whether it is well and what to do.
+
+An embedded bus or store is part of the folder; looked at by itself is one that runs elsewhere.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sys
 from collections.abc import Iterator
@@ -15,10 +19,14 @@ from services.cli.exits import Code
 from services.cli.local import AsJson, HomeFolder, NodeName
 from services.cli.output import out, print_json
 from services.cli.remote import SERVICES, Token, Url, connect
+from services.cli.topics import wanted_topics
+from shared.bus.admin import open_admin
+from shared.bus.topics import differences
 from shared.clock import SystemClock
 from shared.errors import TestamurError
 from shared.home import CERTIFIED, Home
 from shared.settings import NodeSettings
+from shared.store.open import open_store
 from shared.trust import federation
 from testamur import Client, NodeUnreachable, ProblemError
 
@@ -49,7 +57,10 @@ def doctor(
     found = [Finding("Python", sys.version_info >= (3, 11), sys.version.split()[0])]
     unreachable = False
     if local.at_hand() or node or home:
-        found += _folder(local.find(node, home))
+        settings = local.find(node, home)
+        found += _folder(settings)
+        if not offline:
+            found += [*_bus(settings), *_store(settings)]
     if not offline:
         try:
             with connect(url, token) as client:
@@ -59,6 +70,8 @@ def doctor(
             found.append(
                 Finding("node", False, f"{error} Start it with `testamur up`, or look at the folder with --offline.")
             )
+        except TestamurError as error:
+            found.append(Finding("node", False, error.detail))
     _show(found, as_json=as_json)
     if unreachable:
         raise typer.Exit(Code.UNREACHABLE)
@@ -96,6 +109,43 @@ def _list(home: Home, settings: NodeSettings) -> Iterator[Finding]:
         yield Finding(
             "membership", False, "The list does not name this node. Hand the anchor `testamur federation describe`."
         )
+
+
+def _bus(settings: NodeSettings) -> Iterator[Finding]:
+    """What differs on the broker; topics that this user may not look at are another service's matter, and left out."""
+    try:
+        if (admin := open_admin(settings.bus_url)) is None:
+            return
+        topics = wanted_topics(settings)
+        seen = admin.look(topics)
+        visible = [topic for topic in topics if topic not in seen.hidden]
+        differing = differences(visible, seen.there, admin.replication)
+    except TestamurError as error:
+        yield Finding("bus", False, error.detail)
+        return
+    for one in differing:
+        mend = "Run `testamur topics plan`." if one.changeable else "It cannot be changed in place: ask who runs the broker."
+        said = "it is missing." if one.missing else f"{one.setting} is {one.found or 'not set'}, and should be {one.wanted}."
+        yield Finding(f"topic {one.topic}", False, f"{said} {mend}")
+    well = len(visible) - len({one.topic for one in differing})
+    yield Finding("bus", not differing, f"{admin.shown}: {well} of {len(visible)} topics are as they should be")
+
+
+def _store(settings: NodeSettings) -> Iterator[Finding]:
+    """Whether the store takes this node in; opening it is what checks that."""
+    if settings.store.startswith("sqlite:"):
+        return
+
+    async def ask() -> None:
+        store = await open_store(settings.store_url, "registry", ())
+        await store.close()
+
+    try:
+        asyncio.run(ask())
+    except TestamurError as error:
+        yield Finding("store", False, error.detail)
+    else:
+        yield Finding("store", True, "it answers")
 
 
 def _running(client: Client) -> Iterator[Finding]:

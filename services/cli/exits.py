@@ -17,7 +17,7 @@ class Code(IntEnum):
     INDETERMINATE = 3
     """The credential could not be judged with what is known now."""
     UNREACHABLE = 4
-    """No node answers."""
+    """No node answers, or not the engine that it stands on."""
 
 
 HELP = "Exit codes: 0 fine or valid, 1 refused or invalid, 2 usage, 3 indeterminate, 4 no node answers."

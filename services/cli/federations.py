@@ -99,7 +99,9 @@ def join(
     anchor = AnchorFolder.public(folder)
     listed = anchor.listed(SystemClock().now())
     settings = local.find(node, home, federation=listed.federation)
-    Home(settings).join((folder / "federation.json").read_bytes(), anchor.anchors())
+    own = Home(settings)
+    own.join((folder / "federation.json").read_bytes(), anchor.anchors())
+    own.note_list(listed.version)  # here, since a running service may be unable to write to the folder
     if listed.node(settings.node) is None:
         note(f"The list does not name {settings.node} yet: others will not hear it.", "yellow")
     note(f"Next: testamur up --node {settings.node}")

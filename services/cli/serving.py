@@ -20,8 +20,11 @@ from rich.text import Text
 from services.cli import local
 from services.cli.exits import Code
 from services.cli.local import AsJson, HomeFolder, NodeName
-from services.cli.output import err, fields, note, print_json
+from services.cli.output import answer, err, fields, note, print_json
 from services.cli.remote import SERVICES
+from shared.bus.membership import Membership
+from shared.clock import SystemClock
+from shared.home import Home
 from shared.settings import NodeSettings, unknown_variables
 
 if TYPE_CHECKING:
@@ -56,6 +59,23 @@ def run_service(
     if service not in SERVICES:
         raise typer.BadParameter(f"There is no such service. Take one of: {', '.join(SERVICES)}.")
     _run(_settings(node, home, port), (service,), as_json=as_json)
+
+
+@app.command()
+def init(node: NodeName = None, home: HomeFolder = None, as_json: AsJson = False) -> None:
+    """Make a node's folder and run nothing: its keys, and a federation of one unless it has joined another.
+
+    After this, services that make no keys (all but the issuer) get by with a folder that they cannot write to.
+    """
+    settings = _settings(node, home, None)
+    folder = Home(settings)
+    folder.set_up(SystemClock().now())
+    listed = Membership(folder, SystemClock()).list
+    note(
+        f"Next: testamur up --node {settings.node}, or testamur run SERVICE --node {settings.node} for each of its services"
+    )
+    found = {"folder": str(folder.folder), "node": settings.node, "federation": listed.federation, "version": listed.version}
+    answer(found, fields(found), as_json=as_json)
 
 
 def until_stopped(work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
@@ -121,6 +141,8 @@ def _greet(running: RunningNode, services: tuple[str, ...], *, fresh: bool, as_j
     err.print(fields({"services": services, "folder": settings.home, "API docs": f"{running.url}/{services[0]}/docs"}))
     if fresh:
         note("Its keys are new: the folder's keys/root.jwe belongs where no network is, once others trust this node.")
+    if len(services) < len(START):
+        return  # what comes next needs the others too
     where = "" if Path(settings.home) == Path(f"testamur-{settings.node}") else f"TESTAMUR_HOME={settings.home} "
     where = where or ("" if len(local.names_here()) < 2 else f"TESTAMUR_NODE={settings.node} ")
     note("Next, in another terminal of the same folder:", "")

@@ -13,6 +13,7 @@ absent < issued < {suspended@v | active@v: larger v wins, suspended wins a tie} 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -105,7 +106,16 @@ def state_hash(facts: Iterable[Fact]) -> str:
     """One digest of a set of facts, the same in every nation that holds the same set: SHA-256 in base64url over the sorted
     distinct lines `stream epoch sequence hash`. State is a function of the facts, so equal digests mean equal states.
     """
-    lines = {f"{fact.event.stream.name} {fact.epoch} {fact.seq} {fact.hash}\n" for fact in facts}
+    return hash_of_lines({state_line(fact) for fact in facts})
+
+
+def state_line(fact: Fact) -> str:
+    """What of a fact goes into the state hash; all that has to be kept of it until then."""
+    return f"{fact.event.stream.name} {fact.epoch} {fact.seq} {fact.hash}\n"
+
+
+def hash_of_lines(lines: AbstractSet[str]) -> str:
+    """The state hash of facts of which only their lines were kept."""
     return pybase64.urlsafe_b64encode(sha256("".join(sorted(lines)).encode()).digest())[:43].decode()
 
 

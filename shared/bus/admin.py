@@ -1,0 +1,74 @@
+"""Looking at a broker and setting it up: the port for whoever runs a node, and the way from a URL to its adapter.
+
+The embedded bus has nothing to set up, so it has no adapter here. Everything is synchronous: it serves commands, not
+services. Errors are `BusUnavailable` (nobody answers) and `Misconfigured` (a wrong password, a refusal), each a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from shared.bus.access import Right
+from shared.bus.topics import TopicState
+from shared.errors import Misconfigured
+
+
+class Look(NamedTuple):
+    """What was seen of some topics: the state of each that is there, and the names of those that may not be looked at."""
+
+    there: Mapping[str, TopicState]
+    hidden: frozenset[str]
+
+
+class Admin(Protocol):
+    """One broker, or several that are one cluster, for whoever sets it up."""
+
+    @property
+    def shown(self) -> str:
+        """The broker's URL without its password, for people."""
+        ...
+
+    @property
+    def replication(self) -> int:
+        """How many replicas each topic should have at least, as the URL says."""
+        ...
+
+    @property
+    def identified(self) -> bool:
+        """Whether the URL says who we are, by a user or a certificate."""
+        ...
+
+    def look(self, topics: Iterable[str]) -> Look:
+        """The state of those of `topics` that are there."""
+        ...
+
+    def create(self, topic: str, settings: Mapping[str, str]) -> None:
+        """Make a topic; one that is there already is left as it is."""
+        ...
+
+    def change(self, topic: str, settings: Mapping[str, str]) -> None:
+        """Change these settings of a topic and no other."""
+        ...
+
+    def rights(self) -> list[Right] | None:
+        """Every right that was given to somebody, a prefix written `name*`; None when the broker checks no rights."""
+        ...
+
+    def grant(self, rights: Sequence[Right]) -> None:
+        """Give rights; one that was given already stays as it is."""
+        ...
+
+
+def open_admin(url: str) -> Admin | None:
+    """A bus to set up, or None when it is the embedded one, which makes its topics itself."""
+    scheme = url.partition(":")[0]
+    if scheme == "sqlite":
+        return None
+    if scheme != "kafka":
+        raise Misconfigured("TESTAMUR_BUS names a kind of bus that is not built in; use one of kafka://, sqlite://.")
+    try:
+        from shared.bus.kafka_admin import KafkaAdmin  # its library is an extra
+    except ImportError as error:
+        raise Misconfigured("The bus that TESTAMUR_BUS names needs more: install testamur[kafka].") from error
+    return KafkaAdmin(url)

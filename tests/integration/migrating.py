@@ -1,0 +1,50 @@
+"""`testamur migrate`, struck on its way: `python -m tests.integration.migrating POINT COUNT SIGNAL ARGUMENTS`.
+
+The signal strikes at the COUNT-th passage of a point; what follows are the command's own arguments.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from services.cli import moving
+from services.cli.app import run
+from shared.store.copy import Copy
+
+POINTS: dict[str, tuple[Any, str, bool]] = {
+    "when a target is claimed": (Copy, "claim", False),
+    "when a source is marked": (Copy, "begin", False),
+    "before a page is durable": (Copy, "_carry_page", True),
+    "when a page is durable": (Copy, "_carry_page", False),
+    "before anything is compared": (Copy, "compare", True),
+    "when all is compared": (moving, "_compare", False),
+    "when a source is left": (Copy, "leave", False),
+    "when a target is free": (Copy, "arrive", False),
+}
+"""Where it is struck: the function, and whether before or after it did its work."""
+
+
+def arm(point: str, count: int, signal: int) -> None:
+    """Send this process a signal at the count-th passage of a point."""
+    owner, name, before = POINTS[point]
+    real = getattr(owner, name)
+    left = count
+
+    async def trapped(*args: Any, **kwargs: Any) -> Any:
+        nonlocal left
+        left -= 1
+        if before and left == 0:
+            os.kill(os.getpid(), signal)
+        result = await real(*args, **kwargs)
+        if not before and left == 0:
+            os.kill(os.getpid(), signal)
+        return result
+
+    setattr(owner, name, trapped)
+
+
+if __name__ == "__main__":
+    arm(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    raise SystemExit(run(["migrate", *sys.argv[4:]]))
