@@ -102,7 +102,7 @@ class Connection:
                 self._client = client
             return self._client
 
-    async def _drop(self, client: AIOKafkaClient | None) -> None:
+    async def _drop(self, client: Any) -> None:
         if client is not self._client or client is None:
             return
         self._client = None
