@@ -126,18 +126,21 @@ class Follower:
                 attempt = 0
 
     async def _until_missed(self, origin: str, stream: str) -> None:
-        """Leave it to the mirror, until something is known to be missing and stays so, or nothing comes at all."""
-        grace = self._silence if stream == CHECKPOINTS.name else GRACE
-        stood, since = -1, self._clock.monotonic()
-        while self._clock.monotonic() - since <= grace:
-            standing = self._standing(origin, stream)
-            if standing != stood or not (stream == CHECKPOINTS.name or self._is_behind(origin, stream)):
+        """Leave it to the mirror, until something is known to be missing and stays so, or no checkpoint comes at all."""
+        stood, since, heard, heard_at = -1, self._clock.monotonic(), -1, self._clock.monotonic()
+        while self._clock.monotonic() - since <= GRACE and self._clock.monotonic() - heard_at <= self._silence:
+            standing, newest = self._standing(origin, stream), self._inbox.origin(origin).checkpoint_seq
+            if standing != stood or not self._lacks(origin, stream):
                 stood, since = standing, self._clock.monotonic()
+            if newest != heard:
+                heard, heard_at = newest, self._clock.monotonic()
             await asyncio.sleep(LOOK)
         _log.warning("the mirror left something out; the log is asked for over HTTP", origin=origin, stream=stream)
 
-    def _is_behind(self, origin: str, stream: str) -> bool:
-        return topic_name(origin, stream) in self._inbox.origin(origin).behind()
+    def _lacks(self, origin: str, stream: str) -> bool:
+        """Whether something is missing: a known entry, or all, where no checkpoint could be taken yet for want of keys."""
+        view = self._inbox.origin(origin)
+        return view.checkpoint_seq == 0 or topic_name(origin, stream) in view.behind()
 
     def _standing(self, origin: str, stream: str) -> int:
         """How far the inbox has come; on checkpoints, which are no chain, the newest one that it took."""
