@@ -1,7 +1,7 @@
 """The delivery loop: whatever is due is sent, a bounded number at once, and what came of it is written down.
 
 What is lost if the process dies here: nothing. A delivery that was sent and not yet marked is still due, and is sent again
-under the same `webhook-id`: at least once. One process delivers, by lease; a second that wrongly believed it did would only
+under the same `webhook-id`: at least once. The process that leads delivers; a second that wrongly believed it did would only
 repeat ids.
 """
 
@@ -16,9 +16,7 @@ from services.notifier.domain import KEPT_ATTEMPTS, next_attempt
 from services.notifier.handlers import disable
 from services.notifier.repository import DELIVERIES, DUE, SUBSCRIPTIONS, due_key, forget, put_delivery
 from services.notifier.settings import NotifierSettings
-from shared.bus.lease import TERM, acquire, release
 from shared.clock import Clock
-from shared.ids import new_event_id
 from shared.store.port import PAGE, Document, Store, Transaction
 from shared.telemetry import get_logger, histogram
 from shared.web.fetch import Fetcher
@@ -28,9 +26,6 @@ POLL = 0.25
 
 LOOK_AHEAD = 5_000
 """How many due deliveries are looked through for some that may be sent now, past those of receivers that are busy."""
-
-LEASE = "delivery"
-RENEW = TERM.total_seconds() / 3
 
 SECONDS = histogram("testamur_notifier_delivery_seconds", "How long sending a webhook took, by outcome.")
 
@@ -45,23 +40,16 @@ class Courier:
         self._clock = clock
         self._fetcher = fetcher
         self._settings = settings
-        self._holder = new_event_id()
-        self._token: int | None = None
-        self._renewed = float("-inf")
         self._under_way: dict[str, str] = {}
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
         """Deliver until cancelled."""
-        try:
-            async with asyncio.TaskGroup() as sending:
-                while True:
-                    self._wake.clear()
-                    await self._start(sending)
-                    await self._pause()
-        finally:
-            if self._token is not None:
-                await release(self._store, LEASE, self._token)
+        async with asyncio.TaskGroup() as sending:
+            while True:
+                self._wake.clear()
+                await self._start(sending)
+                await self._pause()
 
     async def step(self) -> int:
         """Send everything that may be sent now, once; returns how much that was."""
@@ -78,20 +66,11 @@ class Courier:
 
     async def _start(self, sending: asyncio.TaskGroup) -> int:
         rows = await self._startable()
-        if (rows or self._under_way) and not await self._leads():
-            return 0
         for row in rows:
             key = row.key.partition("/")[2]
             self._under_way[key] = row.body["subscription"]
             sending.create_task(self._deliver(key, row.key))
         return len(rows)
-
-    async def _leads(self) -> bool:
-        """Whether this process is the one that delivers; renews the lease in good time."""
-        if self._token is None or self._clock.monotonic() - self._renewed > RENEW:
-            self._token = await acquire(self._store, LEASE, self._holder, self._clock.now())
-            self._renewed = self._clock.monotonic()
-        return self._token is not None
 
     async def _startable(self) -> list[Document]:
         """Due deliveries, the oldest first, as many as may be under way at once and to one subscription."""

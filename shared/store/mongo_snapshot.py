@@ -15,7 +15,7 @@ from typing import Any
 import bson
 from bson.raw_bson import RawBSONDocument
 
-from shared.store.mongo_table import CODEC, RAW, Search, Table, Token, document, holders_filter
+from shared.store.mongo_table import CODEC, RAW, Search, Table, UniqueValue, document, holders_filter
 from shared.store.port import Document
 
 ANY = -1
@@ -38,7 +38,7 @@ class Row:
     version: int
     base: int
     raw: bytes = b""
-    tokens: tuple[Token, ...] = ()
+    uniques: tuple[UniqueValue, ...] = ()
     assumed: bool = False
 
     def document(self, key: str) -> Document:
@@ -66,7 +66,7 @@ class Look(Question):
 
     table: Table
     keys: Sequence[str]
-    tokens: Sequence[Token] = ()
+    uniques: Sequence[UniqueValue] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -98,24 +98,24 @@ class Snapshot:
         self._database = database
         self._session = session
         self.rows: dict[Place, Row] = {}
-        self.holders: dict[Token, str | None] = {}
+        self.holders: dict[UniqueValue, str | None] = {}
 
     async def ask(self, questions: Sequence[Question]) -> None:
         """Answer them all: looks together, one question a collection; the rest one after the other, as a session must."""
         keys: dict[Table, set[str]] = {}
-        tokens: dict[tuple[Table, tuple[str, ...]], set[Token]] = {}
+        uniques: dict[tuple[Table, tuple[str, ...]], set[UniqueValue]] = {}
         for question in questions:
             if isinstance(question, Look):
                 keys.setdefault(question.table, set()).update(question.keys)
-                for token in question.tokens:
-                    tokens.setdefault((question.table, token[1]), set()).add(token)
+                for unique in question.uniques:
+                    uniques.setdefault((question.table, unique[1]), set()).add(unique)
             elif isinstance(question, Page):
                 question.answer = await self._page(question)
             elif isinstance(question, Tally):
                 question.answer = await self._tally(question)
         for table, wanted in keys.items():
             await self.look(table, wanted)
-        for (table, fields), values in tokens.items():
+        for (table, fields), values in uniques.items():
             await self._look_for_holders(table, fields, values)
 
     async def look(self, table: Table, keys: Iterable[str]) -> None:
@@ -128,15 +128,15 @@ class Snapshot:
             for raw in await self._find(table, {"_id": {"$in": some} if len(some) > 1 else some[0]}):
                 self.rows[table.name, raw["_id"]] = Row(raw["v"], raw["v"], raw["body"].raw)
 
-    async def _look_for_holders(self, table: Table, fields: tuple[str, ...], tokens: Iterable[Token]) -> None:
-        wanted = [token for token in tokens if token not in self.holders]
+    async def _look_for_holders(self, table: Table, fields: tuple[str, ...], uniques: Iterable[UniqueValue]) -> None:
+        wanted = [unique for unique in uniques if unique not in self.holders]
         for start in range(0, len(wanted), KEYS):
             some = wanted[start : start + KEYS]
             self.holders.update(dict.fromkeys(some))
             for raw in await self._find(table, holders_filter(fields, some)):
-                for token in table.tokens(bson.decode(raw["body"].raw, CODEC)):
-                    if token[1] == fields:
-                        self.holders[token] = raw["_id"]
+                for unique in table.unique_values(bson.decode(raw["body"].raw, CODEC)):
+                    if unique[1] == fields:
+                        self.holders[unique] = raw["_id"]
 
     async def _find(self, table: Table, wanted: dict[str, Any]) -> list[RawBSONDocument]:
         found = self._database[table.name].with_options(codec_options=RAW).find(wanted, session=self._session)

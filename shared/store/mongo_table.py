@@ -29,7 +29,7 @@ from shared.store.queries import Span, plain, require_index, require_names, span
 DOCUMENT_BYTES = 16 * 1024 * 1024 - 64 * 1024
 """The largest body: MongoDB's limit for a document, less room for its key and version."""
 
-Token = tuple[str, tuple[str, ...], tuple[Any, ...]]
+UniqueValue = tuple[str, tuple[str, ...], tuple[Any, ...]]
 """A unique value: the collection, the members of the unique index, and their values (a boolean told from an integer)."""
 
 _MAJORITY = {"w": "majority"}
@@ -107,7 +107,7 @@ class Table:
             raise TooLarge("MongoDB keeps at most 16 MB in one document; send less at once.")
         return raw
 
-    def tokens(self, body: Body) -> tuple[Token, ...]:
+    def unique_values(self, body: Body) -> tuple[UniqueValue, ...]:
         """The unique values that a body takes."""
         if not self.uniques:
             return ()
@@ -128,9 +128,9 @@ class Table:
         return Search(span(prefix, after, reverse=reverse), wanted)
 
 
-def holders_filter(fields: tuple[str, ...], tokens: Sequence[Token]) -> dict[str, Any]:
+def holders_filter(fields: tuple[str, ...], uniques: Sequence[UniqueValue]) -> dict[str, Any]:
     """The documents that hold any of these unique values, all of one index."""
-    return {"$or": [{f"body.{name}": value for name, (_, value) in zip(fields, t[2], strict=True)} for t in tokens]}
+    return {"$or": [{f"body.{name}": value for name, (_, value) in zip(fields, t[2], strict=True)} for t in uniques]}
 
 
 def document(raw: Mapping[str, Any]) -> Document:

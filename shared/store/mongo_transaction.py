@@ -15,7 +15,7 @@ from contextvars import Context
 from typing import Any
 
 from shared.store.mongo_snapshot import ANY, Look, Page, Place, Question, Row, Snapshot, Tally
-from shared.store.mongo_table import Table, Token
+from shared.store.mongo_table import Table, UniqueValue
 from shared.store.port import PAGE, Body, Collection, Document, DuplicateKey, Scalar, VersionConflict, Work
 
 _FOREIGN_AWAIT = "a transaction may await nothing but its own store"
@@ -28,7 +28,7 @@ class Layer:
 
     def __init__(self) -> None:
         self.rows: dict[Place, Row] = {}
-        self.holders: dict[Token, str | None] = {}
+        self.holders: dict[UniqueValue, str | None] = {}
 
     def update(self, other: Layer) -> None:
         """Lay another layer on top of this one."""
@@ -98,37 +98,37 @@ class MongoTransaction:
     async def insert_many(self, collection: Collection, rows: Sequence[tuple[str, Body]]) -> None:
         """Add all documents or, with `DuplicateKey`, none."""
         table = self._table(collection)
-        new = [(key, table.encode(key, body), table.tokens(body)) for key, body in rows]
+        new = [(key, table.encode(key, body), table.unique_values(body)) for key, body in rows]
         if self._careful:
             unknown = [key for key, _, _ in new if self._known(table, key) is None]
-            await Look(table, unknown, [token for _, _, tokens in new for token in tokens])
+            await Look(table, unknown, [unique for _, _, uniques in new for unique in uniques])
         keys: set[str] = set()
-        values: set[Token] = set()
-        for key, _, tokens in new:
+        values: set[UniqueValue] = set()
+        for key, _, uniques in new:
             row = self._known(table, key)
             there = row is not None and row.version
-            if there or key in keys or not values.isdisjoint(tokens) or self._is_taken(table, key, tokens):
+            if there or key in keys or not values.isdisjoint(uniques) or self._is_taken(table, key, uniques):
                 raise DuplicateKey(_TAKEN)
             keys.add(key)
-            values.update(tokens)
-        for key, raw, tokens in new:
-            self._write(table, key, self._known(table, key), 1, 0, raw, tokens)
+            values.update(uniques)
+        for key, raw, uniques in new:
+            self._write(table, key, self._known(table, key), 1, 0, raw, uniques)
 
     async def put(self, collection: Collection, key: str, body: Body, expect: int) -> int:
         """Replace the body at version `expect` and return the new version, or `VersionConflict`."""
         table = self._table(collection)
-        raw, tokens = table.encode(key, body), table.tokens(body)
+        raw, uniques = table.encode(key, body), table.unique_values(body)
         row = self._known(table, key)
-        if self._careful and (row is None or tokens):
-            await Look(table, [key], tokens)
+        if self._careful and (row is None or uniques):
+            await Look(table, [key], uniques)
             row = self._known(table, key)
-        elif row is None and self._is_taken(table, key, tokens):  # which of the two errors it is must not be assumed
+        elif row is None and self._is_taken(table, key, uniques):  # which of the two errors it is must not be assumed
             row = await self._look(table, key)
         if row is not None and row.version != expect:
             raise VersionConflict(_CHANGED)
-        if self._is_taken(table, key, tokens):
+        if self._is_taken(table, key, uniques):
             raise DuplicateKey(_TAKEN)
-        self._write(table, key, row, expect + 1, expect, raw, tokens)
+        self._write(table, key, row, expect + 1, expect, raw, uniques)
         return expect + 1
 
     async def delete(self, collection: Collection, key: str, expect: int | None = None) -> None:
@@ -173,19 +173,19 @@ class MongoTransaction:
         self.scanned.add(table.name)
         return {**dict(self._below.of(table)), **dict(self.own.of(table))}
 
-    def _is_taken(self, table: Table, key: str, tokens: Sequence[Token]) -> bool:
+    def _is_taken(self, table: Table, key: str, uniques: Sequence[UniqueValue]) -> bool:
         """Whether another document holds one of these unique values, as far as is known."""
-        return any(self._holder(table, token) not in (None, key) for token in tokens)
+        return any(self._holder(table, unique) not in (None, key) for unique in uniques)
 
-    def _holder(self, table: Table, token: Token) -> str | None:
+    def _holder(self, table: Table, unique: UniqueValue) -> str | None:
         for layer in (self.own, self._below):
-            if token in layer.holders:
-                return layer.holders[token]
-        return self._stored_holder(table, token)
+            if unique in layer.holders:
+                return layer.holders[unique]
+        return self._stored_holder(table, unique)
 
-    def _stored_holder(self, table: Table, token: Token) -> str | None:
+    def _stored_holder(self, table: Table, unique: UniqueValue) -> str | None:
         """Who holds a unique value in the database, as far as was asked; whoever was changed here holds it no more."""
-        holder = self._snapshot.holders.get(token)
+        holder = self._snapshot.holders.get(unique)
         if holder is None:
             return None
         self._known(table, holder)
@@ -200,27 +200,27 @@ class MongoTransaction:
         version: int,
         base: int,
         raw: bytes = b"",
-        tokens: tuple[Token, ...] = (),
+        uniques: tuple[UniqueValue, ...] = (),
     ) -> None:
-        assumed = not self._careful and (old is None or old.assumed or bool(tokens)) and base != ANY
+        assumed = not self._careful and (old is None or old.assumed or bool(uniques)) and base != ANY
         self.doubtful |= bool(table.uniques) and self._hides(table, key, old, base)
         if old is not None:
             base = old.base
-            self.doubtful |= old.assumed and bool(old.tokens or not (old.base or version))
-            self.own.holders.update(dict.fromkeys(old.tokens))
-        self.own.holders.update(dict.fromkeys(tokens, key))
-        self.own.rows[table.name, key] = Row(version, base, raw, tokens, assumed)
+            self.doubtful |= old.assumed and bool(old.uniques or not (old.base or version))
+            self.own.holders.update(dict.fromkeys(old.uniques))
+        self.own.holders.update(dict.fromkeys(uniques, key))
+        self.own.rows[table.name, key] = Row(version, base, raw, uniques, assumed)
 
     def _hides(self, table: Table, key: str, old: Row | None, base: int) -> bool:
         """Whether a stored document is changed whose unique value another one was assumed to find free."""
         place = table.name, key
         if place in self.own.rows or place in self._below.rows or not (base if old is None else old.version):
             return False
-        given = None if old is None else set(table.tokens(old.document(key).body))
+        given = None if old is None else set(table.unique_values(old.document(key).body))
         takers = [
-            row.tokens for layer in (self.own, self._below) for _, row in layer.of(table) if row.assumed and row.tokens
+            row.uniques for layer in (self.own, self._below) for _, row in layer.of(table) if row.assumed and row.uniques
         ]
-        return any(given is None or not given.isdisjoint(tokens) for tokens in takers)
+        return any(given is None or not given.isdisjoint(uniques) for uniques in takers)
 
 
 class Unit:

@@ -242,32 +242,6 @@ async def test_a_unit_that_goes_on_asking_lets_the_others_by(store: MongoStore, 
     assert max(runs.values()) > 1
 
 
-async def _sleep() -> None:
-    await asyncio.sleep(0.001)
-
-
-async def _yield() -> None:
-    await asyncio.sleep(0)
-
-
-async def _stubborn() -> None:
-    try:
-        await asyncio.sleep(0)
-    finally:
-        await asyncio.sleep(0)
-
-
-@pytest.mark.parametrize("foreign", [_sleep, _yield, _stubborn])
-async def test_a_transaction_that_awaits_anything_else_is_refused_and_nothing_kept(store: MongoStore, foreign: Any) -> None:
-    async def work(tx: Transaction) -> None:
-        await tx.insert(THINGS, "a", {})
-        await foreign()
-
-    with pytest.raises(RuntimeError, match="nothing but its own store"):
-        await store.transact(work)
-    assert await store.count(THINGS) == 0
-
-
 async def test_reads_at_the_same_time_share_questions_and_no_document(store: MongoStore, commands: Commands) -> None:
     await asyncio.gather(*[store.transact(inserting(f"{n:03}", n=n)) for n in range(100)])
     commands.sent.clear()

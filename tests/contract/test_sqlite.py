@@ -138,48 +138,6 @@ async def test_what_is_deleted_is_not_left_in_the_file(tmp_path: Path) -> None:
     assert not (tmp_path / "contract.db-wal").exists()
 
 
-async def _sleep() -> None:
-    await asyncio.sleep(0.001)
-
-
-async def _yield() -> None:
-    await asyncio.sleep(0)
-
-
-async def _stubborn() -> None:
-    try:
-        await asyncio.sleep(0)
-    finally:
-        await asyncio.sleep(0)
-
-
-@pytest.mark.parametrize("foreign", [_sleep, _yield, _stubborn])
-async def test_a_transaction_that_awaits_anything_else_is_refused_and_nothing_kept(tmp_path: Path, foreign: Any) -> None:
-    store = await store_in(tmp_path)
-
-    async def work(tx: Transaction) -> None:
-        await tx.insert(THINGS, "a", {})
-        await foreign()
-
-    with pytest.raises(RuntimeError):
-        await store.transact(work)
-    assert await store.count(THINGS) == 0
-    await store.close()
-
-
-async def test_the_refusal_of_a_foreign_await_says_what_is_allowed(tmp_path: Path) -> None:
-    store = await store_in(tmp_path)
-    future = asyncio.get_running_loop().create_future()
-
-    async def work(tx: Transaction) -> None:
-        await future
-
-    for foreign in (work, lambda tx: _sleep()):
-        with pytest.raises(RuntimeError, match="nothing but its own store"):
-            await store.transact(foreign)
-    await store.close()
-
-
 async def test_a_collection_that_was_not_prepared_is_a_mistake_said_plainly(tmp_path: Path) -> None:
     store = await store_in(tmp_path)
     with pytest.raises(LookupError, match="prepared"):

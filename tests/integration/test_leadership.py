@@ -64,24 +64,26 @@ async def test_a_standby_waits_while_the_leader_answers_and_takes_over_as_soon_a
 
 async def test_a_leader_that_falls_silent_is_replaced_and_notices_when_it_wakes(store: Store) -> None:
     """What a paused or killed process does: it answers no challenge, and resigns from nothing."""
-    silent, worked = Leadership(store, "registry", SystemClock()), asyncio.Event()
+    silent, working, ended = Leadership(store, "registry", SystemClock()), asyncio.Event(), asyncio.Event()
     await silent.look()
 
     async def work() -> None:
-        worked.set()
-        await asyncio.Event().wait()
+        working.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
 
-    working = asyncio.create_task(silent.while_leading(work))
-    await worked.wait()
+    loop = asyncio.create_task(silent.while_leading(work))
+    await working.wait()
     async with part(store) as (other, _):
         await until(lambda: other.leads)
         assert silent.leads  # it has not looked
-        worked.clear()
+        assert not ended.is_set()
         await silent.look()
         assert not silent.leads
-        await asyncio.sleep(0)
-        assert not worked.is_set()
-    working.cancel()
+        await until(ended.is_set)
+    loop.cancel()
 
 
 async def test_what_two_processes_say_is_sequenced_in_the_order_of_their_commits_whatever_their_clocks_show(

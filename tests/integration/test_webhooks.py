@@ -221,18 +221,6 @@ async def test_a_process_that_dies_after_sending_sends_again_under_the_same_id(s
     assert len(set(stage.receiver.ids)) == 1
 
 
-async def test_a_second_process_stands_by_while_the_first_delivers(stage: Stage) -> None:
-    await stage.subscribes()
-    await stage.scene.hears(revoked(new_ref()))
-    await stage.courier.step()
-    await stage.scene.hears(revoked(new_ref()))
-    standby = stage.new_courier()
-    assert await standby.step() == 0
-    stage.scene.clock.advance(seconds=11)
-    assert await standby.step() == 1
-    assert len(stage.receiver.came) == 2
-
-
 async def test_a_slow_receiver_does_not_hold_up_the_others(tmp_path: Path) -> None:
     async with staged(tmp_path, notifier_concurrency=3, notifier_per_subscription=2) as stage:
         await stage.subscribes(kinds=("credential.revoked",))
