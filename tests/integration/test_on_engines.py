@@ -1,0 +1,111 @@
+"""Whole nations on a real Kafka and a real MongoDB: beside an embedded one, without their engines, after a long absence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+from pymongo import MongoClient
+
+from shared.home import Home
+from shared.ids import topic_name
+from shared.settings import NodeSettings
+from tests import engines
+from tests.integration.federation_scene import comes_to, comes_true, holds_all, homes, ref_of, served
+from tests.world import Nation
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture
+def broker() -> Iterator[engines.Kafka]:
+    """A broker of the test's own: a nation's topics have fixed names."""
+    with engines.own_kafka() as started:
+        yield started
+
+
+@pytest.fixture
+def database() -> Iterator[str]:
+    """The URL of four databases that nobody else uses."""
+    shared, name = engines.mongo(), f"nation_{uuid4().hex[:12]}"
+    yield shared.database(name)
+    with MongoClient(shared.url) as client:
+        for service in ("registry", "issuer", "verifier", "notifier"):
+            client.drop_database(f"{name}_{service}")
+
+
+def on(home: Home, *, bus: str, store: str) -> Home:
+    """The same node with two other URLs."""
+    return Home(NodeSettings(**home.settings.model_dump() | {"bus": bus, "store": store}))
+
+
+async def test_a_nation_on_kafka_and_mongodb_and_an_embedded_one_hear_each_other(
+    tmp_path: Path, broker: engines.Kafka, database: str
+) -> None:
+    one, two = homes(tmp_path, "ee", "pt")
+    async with served(on(one, bus=broker.url, store=database)) as ee, served(two) as pt:
+        for home, abroad, institution in ((ee, pt, "tartu"), (pt, ee, "porto")):
+            await home.accredits(institution)
+            credential = await home.issues(institution)
+            await comes_to(abroad, credential, "valid")
+            await home.revokes(await ref_of(home, credential))
+            assert (await comes_to(abroad, credential, "revoked"))["verdict"] == "invalid"
+            await comes_true(lambda abroad=abroad, home=home: holds_all(abroad, home))
+
+
+async def test_a_node_whose_engines_are_away_at_its_start_begins_as_soon_as_they_come(tmp_path: Path) -> None:
+    (one,) = homes(tmp_path, "ee")
+    with engines.own_kafka(start=False) as broker, engines.own_mongo(start=False) as server:
+        starting = asyncio.create_task(_accredits_without_a_bus(on(one, bus=broker.url, store=server.url), broker))
+        await asyncio.sleep(3)
+        assert not starting.done()
+        await asyncio.to_thread(server.start)
+        await starting
+
+
+async def _accredits_without_a_bus(home: Home, broker: engines.Kafka) -> None:
+    command = {"institution": "tallinn", "name": "Tallinn University of Technology", "country": "EE"}
+    scope = {"credential_types": ["micro-credential"], "eqf_max": 7, "isced_f": []}
+    async with served(home) as ee:
+        await ee.must("registry", "POST", "/institutions", {**command, "scope": scope})  # kept, though nobody hears of it
+        await asyncio.to_thread(broker.start)
+        await ee.settles(timeout=60)
+        await ee.accredits("tartu")
+        assert (await ee.verifies(await ee.issues("tartu")))["verdict"] == "valid"
+
+
+async def test_a_service_that_was_away_for_longer_than_the_broker_keeps_records_asks_its_own_registry(
+    tmp_path: Path, broker: engines.Kafka, database: str
+) -> None:
+    (one,) = homes(tmp_path, "ee")
+    home = on(one, bus=broker.url, store=database)
+    async with served(home) as ee:
+        await ee.accredits("tartu")
+        credential = await ee.issues("tartu")
+    _forget_the_verifier(database)
+    _cut_away(broker, "ee")
+    async with served(home) as ee:
+        await comes_to(ee, credential, "valid")
+        await _goes_on(ee)
+
+
+async def _goes_on(ee: Nation) -> None:
+    assert (await ee.verifies(await ee.issues("tartu")))["verdict"] == "valid"
+
+
+def _forget_the_verifier(database: str) -> None:
+    with MongoClient(database) as client:
+        client.drop_database(f"{client.get_default_database().name}_verifier")
+
+
+def _cut_away(broker: engines.Kafka, node: str) -> None:
+    """What retention does: nothing of the chains is left on the broker."""
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+    whole = [TopicPartition(topic_name(node, stream), 0, -1) for stream in ("trust", "registrations")]
+    for done in admin.delete_records(whole).values():
+        done.result(timeout=30)
