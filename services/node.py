@@ -19,7 +19,7 @@ from fastapi import FastAPI, Request
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.issuer import repository as issuer
+from services.issuer import app as issuer
 from services.issuer.app import build_app as build_issuer
 from services.notifier import repository as notifier
 from services.notifier.app import build_app as build_notifier

@@ -1,126 +1,14 @@
-"""The HTTP door: issue, check, correct and read credentials, and make institutions' keys. Command in, view out."""
+"""The HTTP door, noun by noun: command in, view out, no logic."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Annotated
+from services.issuer.credentials.api import routes as credentials
+from services.issuer.keys.api import routes as keys
 
-from fastapi import Path, Query, Request, Response
-
-from services.issuer import handlers
-from services.issuer.commands import (
-    CheckCredential,
-    CheckView,
-    CorrectCredential,
-    CredentialSummary,
-    CredentialView,
-    IssueCredential,
-    KeyView,
-)
-from services.issuer.desk import Desk
-from services.issuer.repository import CREDENTIALS
-from services.issuer.vault import VAULT
-from shared.ids import REF, SLUG
-from shared.web.auth import Caller, requires
-from shared.web.idempotency import KEYED
-from shared.web.paging import Page, Paged, page
-from shared.web.problems import problem_responses
-from shared.web.strict import router
+ROUTERS = (credentials, keys)
+"""Every route of the issuer, in the order of the API documents."""
 
 TAGS = (
     {"name": "credentials", "description": "Issuing and correcting micro-credentials, and those that were issued here."},
     {"name": "keys", "description": "The keys that institutions sign with."},
 )
-
-routes = router("credentials")
-key_routes = router("keys")
-
-Issuer = Annotated[Caller, requires("credentials:issue")]
-Reader = Annotated[Caller, requires("credentials:read")]
-Corrector = Annotated[Caller, requires("credentials:correct")]
-Accreditor = Annotated[Caller, requires("institutions:accredit")]
-CredentialRef = Annotated[str, Path(pattern=f"^{REF}$", description="A credential's reference.")]
-InstitutionSlug = Annotated[str, Path(pattern=f"^{SLUG}$", description="An institution's short name.")]
-
-_ERASED = problem_responses(410)
-"""A request whose answer was erased with its credential."""
-
-
-@routes.post("/credentials", status_code=201, response_model=CredentialView, dependencies=[KEYED], responses=_ERASED)
-async def issue(request: Request, caller: Issuer, command: IssueCredential) -> Response:
-    """Issue a micro-credential. The answer holds the signed credential, to hand to its holder."""
-    handlers.require_institution(command.institution, caller.institution)
-    return await _issue(request, caller, command)
-
-
-@routes.post("/credentials/check")
-async def check(request: Request, caller: Issuer, command: CheckCredential) -> CheckView:
-    """Ask whether a micro-credential could be issued; what stops it is answered as it would be when issuing it."""
-    handlers.require_institution(command.institution, caller.institution)
-    return await handlers.check_credential(Desk.of(request), command)
-
-
-@routes.post(
-    "/credentials/{ref}/correct", status_code=201, response_model=CredentialView, dependencies=[KEYED], responses=_ERASED
-)
-async def correct(request: Request, caller: Corrector, ref: CredentialRef, command: CorrectCredential) -> Response:
-    """Issue a corrected credential. The earlier one is revoked as superseded as soon as this one is registered."""
-    return await _issue(request, caller, await handlers.correction_of(Desk.of(request), ref, command, caller.institution))
-
-
-@routes.get("/credentials")
-async def list_credentials(
-    request: Request,
-    response: Response,
-    caller: Reader,
-    paging: Paged,
-    institution: Annotated[str | None, Query(pattern=f"^{SLUG}$", description="Only this institution's.")] = None,
-) -> Page[CredentialSummary]:
-    """Credentials that were issued here, in the order of their references; nothing personal."""
-    desk = Desk.of(request)
-    if institution is not None:
-        handlers.require_institution(institution, caller.institution)
-    whose = institution or caller.institution
-    where = {"institution": whose} if whose else None
-    found = await desk.store.scan(CREDENTIALS, where=where, after=paging.after, limit=paging.fetch)
-    shown = {row.key: await handlers.summary_of(desk.store, desk.node, row) for row in found[: paging.limit]}
-    return page(found, paging, lambda row: shown[row.key], request, response)
-
-
-@routes.get("/credentials/{ref}")
-async def read(request: Request, caller: Reader, ref: CredentialRef) -> CredentialView:
-    """One credential with its signed form, and what became of it."""
-    desk = Desk.of(request)
-    return await handlers.read_credential(desk.store, desk.node, ref, caller.institution)
-
-
-@key_routes.post("/institutions/{slug}/keys", status_code=201, response_model=KeyView, dependencies=[KEYED])
-async def make_key(request: Request, caller: Accreditor, slug: InstitutionSlug) -> Response:
-    """Make a signing key for an institution. Give its public half to the registry, which announces it; then it signs.
-
-    A key that was made and is not announced yet is given again rather than a second one made.
-    """
-    handlers.require_institution(slug, caller.institution)
-    desk = Desk.of(request)
-    signer = await desk.new_key(slug)
-    return await desk.door.answer(
-        request, caller, lambda unit: handlers.make_key(unit, slug, signer), status=201, required=True
-    )
-
-
-async def _issue(request: Request, caller: Caller, command: IssueCredential) -> Response:
-    desk = Desk.of(request)
-    root = request.scope.get("root_path", "")
-
-    def keep(work: handlers.Work) -> Awaitable[Response]:
-        return desk.door.answer(
-            request,
-            caller,
-            work,
-            status=201,
-            headers=lambda made: {"Location": f"{root}/credentials/{made.ref}"},
-            vault=VAULT,
-            required=True,
-        )
-
-    return await handlers.keep_drafted(desk, command, keep)

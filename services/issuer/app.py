@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.issuer import api, consumer, repository
+from services.issuer import api, consumer
+from services.issuer.credentials import repository as credentials
 from services.issuer.desk import Desk
 from services.issuer.settings import IssuerSettings
 from shared.bus.port import Bus
@@ -18,6 +19,9 @@ from shared.web import operations
 from shared.web.app import make_app
 from shared.web.floor import open_floor
 from testamur import __version__
+
+COLLECTIONS = (*credentials.COLLECTIONS,)
+"""Everything that the issuer stores."""
 
 
 def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | None = None) -> FastAPI:
@@ -33,7 +37,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             writes=(ISSUANCE,),
             hears=consumer.SUBSCRIPTIONS,
             streams=consumer.STREAMS,
-            collections=repository.COLLECTIONS,
+            collections=COLLECTIONS,
             clock=clock,
             bus=bus,
         ) as floor:
@@ -48,7 +52,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
         version=__version__,
         description="Issues and corrects micro-credentials for the institutions of its nation.",
         settings=mine,
-        routers=[api.routes, api.key_routes, operations.routes],
+        routers=[*api.ROUTERS, operations.routes],
         tags=api.TAGS,
         lifespan=lifespan,
         clock=clock,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.issuer.handlers import on_status, on_trust
+from services.issuer.credentials.handlers import on_status, on_trust
 from shared.bus.inbox import Handler
 from shared.events.base import Event
 from shared.events.registrations import CredentialRegistered

@@ -10,9 +10,9 @@ from datetime import datetime
 
 from fastapi import Request
 
-from services.issuer import repository
-from services.issuer.domain import StatusList
-from services.issuer.keys import InstitutionKeys, Throwaway
+from services.issuer.credentials import repository
+from services.issuer.credentials.domain import StatusList
+from services.issuer.keys.files import InstitutionKeys, Throwaway
 from services.issuer.settings import IssuerSettings
 from shared.clock import Clock
 from shared.home import Home

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from services.issuer.commands import IssueCredential
-from services.issuer.handlers import draft_credential, issue_credential
+from services.issuer.credentials.commands import IssueCredential
+from services.issuer.credentials.handlers import draft_credential, issue_credential
 from services.verifier.commands import VerifyCredential
 from services.verifier.handlers import check
 from shared.jose import gate

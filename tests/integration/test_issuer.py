@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from services.issuer import handlers
-from services.issuer.commands import IssueCredential
-from services.issuer.domain import DraftOutdated, NoSigningKey
-from services.issuer.repository import COLLECTIONS, CREDENTIAL_KEYS, CREDENTIALS, STATUS_INDEXES
+from services.issuer.credentials import handlers
+from services.issuer.credentials.commands import IssueCredential
+from services.issuer.credentials.domain import DraftOutdated, NoSigningKey
+from services.issuer.credentials.repository import COLLECTIONS, CREDENTIAL_KEYS, CREDENTIALS, STATUS_INDEXES
 from shared.bus.log import LOG
 from shared.bus.outbox import AUDIT, OUTBOX
 from shared.events.entry import parse

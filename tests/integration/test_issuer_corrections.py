@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.issuer import handlers
-from services.issuer.domain import CredentialNotInForce, CredentialReplaced
-from services.issuer.repository import STATUS_FACTS
+from services.issuer.credentials import handlers
+from services.issuer.credentials.domain import CredentialNotInForce, CredentialReplaced
+from services.issuer.credentials.repository import STATUS_FACTS
 from shared.bus.inbox import Heard
 from shared.bus.outbox import AUDIT
 from shared.events.entry import Place, Said, seal

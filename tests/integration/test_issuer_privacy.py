@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from services.issuer.repository import CREDENTIAL_KEYS, CREDENTIALS, STATUS_INDEXES
+from services.issuer.credentials.repository import CREDENTIAL_KEYS, CREDENTIALS, STATUS_INDEXES
 from shared.ids import new_ref
 from tests.integration.issuer_scene import Scene, draft, issuer
 

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 import pytest
 
-from services.issuer.repository import CREDENTIAL_KEYS, CREDENTIALS
+from services.issuer.credentials.repository import CREDENTIAL_KEYS, CREDENTIALS
 from shared.bus.port import Message, Record
 from shared.events.base import PUBLIC
 from shared.events.entry import parse_message

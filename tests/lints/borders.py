@@ -45,7 +45,7 @@ TOKENS = (
     ),
     Border(
         ("cryptography",),
-        ("shared/jose/*", "services/issuer/sealing.py"),
+        ("shared/jose/*", "services/issuer/credentials/sealing.py"),
         "signatures belong to shared/jose, the encryption of personal data to the issuer's sealing",
     ),
 )

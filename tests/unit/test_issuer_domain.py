@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.issuer.domain import CredentialNotInForce, CredentialReplaced, StatusList, refuse_correction, status_of
-from services.issuer.sealing import BoxDamaged, new_key, seal, unseal
+from services.issuer.credentials.domain import (
+    CredentialNotInForce,
+    CredentialReplaced,
+    StatusList,
+    refuse_correction,
+    status_of,
+)
+from services.issuer.credentials.sealing import BoxDamaged, new_key, seal, unseal
 from services.issuer.settings import IssuerSettings
 from shared.errors import Misconfigured
 from shared.settings import NodeSettings

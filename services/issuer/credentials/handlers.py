@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from services.issuer import repository, sealing
-from services.issuer.commands import CorrectCredential, CredentialSummary, CredentialView, IssueCredential, KeyView
-from services.issuer.desk import Desk
-from services.issuer.domain import (
+from services.issuer.credentials import repository, sealing
+from services.issuer.credentials.commands import CorrectCredential, CredentialSummary, CredentialView, IssueCredential
+from services.issuer.credentials.domain import (
     FORMAT,
     CredentialReplaced,
     Draft,
@@ -21,11 +20,11 @@ from services.issuer.domain import (
     refuse_correction,
     status_of,
 )
-from services.issuer.drafting import check_credential, draft_credential
+from services.issuer.credentials.drafting import check_credential, draft_credential
+from services.issuer.desk import Desk
 from shared.bus.inbox import Heard
 from shared.bus.outbox import Unit
 from shared.errors import TestamurError
-from shared.jose.signers import LocalSigner
 from shared.status.facts import STATUS_EVENTS, from_entry
 from shared.store.port import Document, DuplicateKey, Reader
 
@@ -35,7 +34,6 @@ __all__ = [
     "draft_credential",
     "issue_credential",
     "keep_drafted",
-    "make_key",
     "on_status",
     "on_trust",
     "read_credential",
@@ -96,12 +94,6 @@ def require_institution(institution: str, tenant: str | None) -> None:
     """Raise `InstitutionUnknown` where the caller acts for another institution."""
     if tenant not in (None, institution):
         raise InstitutionUnknown("Have the registry accredit it first, or use a token of the institution that is meant.")
-
-
-async def make_key(unit: Unit, institution: str, signer: LocalSigner) -> KeyView:
-    """Note that the institution has this key; it signs once the registry has announced it."""
-    await unit.audit("institution-key.make", institution, kid=signer.kid)
-    return KeyView(institution=institution, kid=signer.kid, jwk=signer.public_jwk)
 
 
 async def read_credential(reader: Reader, origin: str, ref: str, tenant: str | None) -> CredentialView:

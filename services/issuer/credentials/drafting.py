@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from services.issuer import sealing
-from services.issuer.commands import CheckCredential, CheckView, FindingView, IssueCredential
-from services.issuer.desk import Desk
-from services.issuer.domain import (
+from services.issuer.credentials import sealing
+from services.issuer.credentials.commands import CheckCredential, CheckView, FindingView, IssueCredential
+from services.issuer.credentials.domain import (
     FORMAT,
     CredentialRefused,
     Draft,
@@ -29,6 +28,7 @@ from services.issuer.domain import (
     refuse_findings,
     status_entries,
 )
+from services.issuer.desk import Desk
 from shared.clock import rfc3339
 from shared.credential.draft import build
 from shared.credential.levels import eqf_of

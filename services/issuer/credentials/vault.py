@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from services.issuer import repository, sealing
-from services.issuer.commands import CredentialView
+from services.issuer.credentials import repository, sealing
+from services.issuer.credentials.commands import CredentialView
 from shared.bus.outbox import Unit
 from shared.web.problems import Unexpected
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pybase64
 
-from services.issuer.domain import FORMAT, CredentialUnknown, Draft
+from services.issuer.credentials.domain import FORMAT, CredentialUnknown, Draft
 from shared.bus.inbox import Heard
 from shared.clock import rfc3339
 from shared.events.base import CATALOGUE

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from services.issuer.domain import IssuedStatus
+from services.issuer.credentials.domain import IssuedStatus
 from shared.clock import Instant
 from shared.events.base import Ref, Slug
 from shared.web.command import Command, View
@@ -86,11 +86,3 @@ class CheckView(View):
     """What a verifier would find in the credential, as far as an issuer can tell; warnings do not stop the issue."""
 
     findings: tuple[FindingView, ...]
-
-
-class KeyView(View):
-    """An institution's signing key: its public half, to be announced by the registry before it signs."""
-
-    institution: str
-    kid: str
-    jwk: dict[str, str]

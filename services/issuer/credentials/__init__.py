@@ -1,0 +1,1 @@
+"""Single credentials: domain, commands, sealing, repository, vault, drafting, handlers, api."""

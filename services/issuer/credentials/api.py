@@ -1,0 +1,103 @@
+"""The HTTP door to credentials: issue, check, correct and read. Command in, view out."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Annotated
+
+from fastapi import Path, Query, Request, Response
+
+from services.issuer.credentials import handlers
+from services.issuer.credentials.commands import (
+    CheckCredential,
+    CheckView,
+    CorrectCredential,
+    CredentialSummary,
+    CredentialView,
+    IssueCredential,
+)
+from services.issuer.credentials.repository import CREDENTIALS
+from services.issuer.credentials.vault import VAULT
+from services.issuer.desk import Desk
+from shared.ids import REF, SLUG
+from shared.web.auth import Caller, requires
+from shared.web.idempotency import KEYED
+from shared.web.paging import Page, Paged, page
+from shared.web.problems import problem_responses
+from shared.web.strict import router
+
+routes = router("credentials")
+
+Issuer = Annotated[Caller, requires("credentials:issue")]
+Reader = Annotated[Caller, requires("credentials:read")]
+Corrector = Annotated[Caller, requires("credentials:correct")]
+CredentialRef = Annotated[str, Path(pattern=f"^{REF}$", description="A credential's reference.")]
+
+_ERASED = problem_responses(410)
+"""A request whose answer was erased with its credential."""
+
+
+@routes.post("/credentials", status_code=201, response_model=CredentialView, dependencies=[KEYED], responses=_ERASED)
+async def issue(request: Request, caller: Issuer, command: IssueCredential) -> Response:
+    """Issue a micro-credential. The answer holds the signed credential, to hand to its holder."""
+    handlers.require_institution(command.institution, caller.institution)
+    return await _issue(request, caller, command)
+
+
+@routes.post("/credentials/check")
+async def check(request: Request, caller: Issuer, command: CheckCredential) -> CheckView:
+    """Ask whether a micro-credential could be issued; what stops it is answered as it would be when issuing it."""
+    handlers.require_institution(command.institution, caller.institution)
+    return await handlers.check_credential(Desk.of(request), command)
+
+
+@routes.post(
+    "/credentials/{ref}/correct", status_code=201, response_model=CredentialView, dependencies=[KEYED], responses=_ERASED
+)
+async def correct(request: Request, caller: Corrector, ref: CredentialRef, command: CorrectCredential) -> Response:
+    """Issue a corrected credential. The earlier one is revoked as superseded as soon as this one is registered."""
+    return await _issue(request, caller, await handlers.correction_of(Desk.of(request), ref, command, caller.institution))
+
+
+@routes.get("/credentials")
+async def list_credentials(
+    request: Request,
+    response: Response,
+    caller: Reader,
+    paging: Paged,
+    institution: Annotated[str | None, Query(pattern=f"^{SLUG}$", description="Only this institution's.")] = None,
+) -> Page[CredentialSummary]:
+    """Credentials that were issued here, in the order of their references; nothing personal."""
+    desk = Desk.of(request)
+    if institution is not None:
+        handlers.require_institution(institution, caller.institution)
+    whose = institution or caller.institution
+    where = {"institution": whose} if whose else None
+    found = await desk.store.scan(CREDENTIALS, where=where, after=paging.after, limit=paging.fetch)
+    shown = {row.key: await handlers.summary_of(desk.store, desk.node, row) for row in found[: paging.limit]}
+    return page(found, paging, lambda row: shown[row.key], request, response)
+
+
+@routes.get("/credentials/{ref}")
+async def read(request: Request, caller: Reader, ref: CredentialRef) -> CredentialView:
+    """One credential with its signed form, and what became of it."""
+    desk = Desk.of(request)
+    return await handlers.read_credential(desk.store, desk.node, ref, caller.institution)
+
+
+async def _issue(request: Request, caller: Caller, command: IssueCredential) -> Response:
+    desk = Desk.of(request)
+    root = request.scope.get("root_path", "")
+
+    def keep(work: handlers.Work) -> Awaitable[Response]:
+        return desk.door.answer(
+            request,
+            caller,
+            work,
+            status=201,
+            headers=lambda made: {"Location": f"{root}/credentials/{made.ref}"},
+            vault=VAULT,
+            required=True,
+        )
+
+    return await handlers.keep_drafted(desk, command, keep)

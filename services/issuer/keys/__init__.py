@@ -1,0 +1,1 @@
+"""The keys that institutions sign with, as the issuer holds them: `files`, then commands, handlers, api."""

@@ -1,0 +1,13 @@
+"""One function for each command about institutions' keys."""
+
+from __future__ import annotations
+
+from services.issuer.keys.commands import KeyView
+from shared.bus.outbox import Unit
+from shared.jose.signers import LocalSigner
+
+
+async def make_key(unit: Unit, institution: str, signer: LocalSigner) -> KeyView:
+    """Note that the institution has this key; it signs once the registry has announced it."""
+    await unit.audit("institution-key.make", institution, kid=signer.kid)
+    return KeyView(institution=institution, kid=signer.kid, jwk=signer.public_jwk)
