@@ -58,7 +58,7 @@ def issue(
 ) -> None:
     """Issue a credential from a file. The signed credential goes to standard output."""
     draft = read_draft(file, source, settings, quiet=as_json)
-    _check_out(out)
+    check_out(out)
     with connect(url, token) as node:
         if check:
             body = {"institution": institution, "credential": draft}
@@ -82,7 +82,7 @@ def correct(
 ) -> None:
     """Issue a corrected credential from a file, in place of an earlier one, which is then superseded."""
     draft = read_draft(file, source, settings, quiet=as_json)
-    _check_out(out)
+    check_out(out)
     with connect(url, token) as node:
         issued = node.correct(ref, draft)
     note(f"{ref} is superseded as soon as the new one is registered.")
@@ -116,7 +116,7 @@ def status(ref: Ref, as_json: AsJson = False, url: Url = None, token: Token = No
     answer(found, fields(found), as_json=as_json)
 
 
-def _check_out(out: Path | None) -> None:
+def check_out(out: Path | None) -> None:
     """Refuse a place that cannot be written before anything is issued, not after."""
     if out is not None and (out.is_dir() or not os.access(out if out.exists() else out.parent, os.W_OK)):
         raise OutUnwritable(f"{out} cannot be written, so nothing was issued. Name another file with --out.")

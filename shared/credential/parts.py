@@ -140,10 +140,11 @@ class Assessment(Part):
 
 
 class QualityAssurance(Part):
-    """Element 11: the type of quality assurance, who assures it, the report, and until when it holds."""
+    """Element 11: the type of quality assurance, who assures it (and from which country), the report, and its end."""
 
     type: Term
     agency: Name | None = None
+    agency_country: Country | None = None
     report: Uri | None = None
     valid_until: Moment | None = None
 

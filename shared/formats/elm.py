@@ -32,7 +32,7 @@ _REGISTERS = {
     "registration": "registration",
     "vatIdentifier": "vat",
     "taxIdentifier": "tax",
-    "eidasLegalIdentifier": "eidas",
+    "eIDASIdentifier": "eidas",
 }
 
 
@@ -207,10 +207,13 @@ def _assessment(assessment: Node) -> dict[str, Any]:
 def _assurance(specification: Node, body: Node) -> dict[str, Any]:
     """The one accreditation of the qualification, or else of the awarding body."""
     accreditation = one(specification, "accreditation") or one(body, "accreditation")
+    agent = one(accreditation, "accreditingAgent")
+    authority = _country(agent)
     return _said(
         {
             "type": _term(accreditation, "dcType"),
-            "agency": _plain(one(accreditation, "accreditingAgent").get("legalName"), "en"),
+            "agency": _plain(agent.get("legalName"), "en"),
+            "agency_country": vocabulary.country_of_authority(authority) if authority else None,
             "report": only_text(one(accreditation, "report"), "contentURL"),
             "valid_until": only_text(accreditation, "expiryDate"),
         }

@@ -63,6 +63,10 @@ def _by_code(name: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
 
 COUNTRIES, _COUNTRY_BY_EU = _by_code("countries.json")
 LANGUAGES, _LANGUAGE_BY_EU = _by_code("languages.json")
+_EU_BY_COUNTRY = {code: eu for eu, code in _COUNTRY_BY_EU.items()}
+_EU_BY_LANGUAGE = {code: eu for eu, code in _LANGUAGE_BY_EU.items()}
+AUTHORITY = "http://publications.europa.eu/resource/authority"
+"""The folder of the EU's own lists of countries, languages and file types."""
 ISCED_FIELDS: Mapping[str, str] = MappingProxyType(_read("isced_f.json")["items"])
 
 
@@ -89,6 +93,16 @@ def country_of_authority(uri: str) -> str | None:
 def language_of_authority(uri: str) -> str | None:
     """The ISO 639-1 language of an EU authority URI (`.../authority/language/ENG`), or None."""
     return _LANGUAGE_BY_EU.get(uri.rpartition("/authority/language/")[2])
+
+
+def authority_of_country(code: str) -> str:
+    """The EU authority URI of an alpha-2 country; raises KeyError for one that does not exist."""
+    return f"{AUTHORITY}/country/{_EU_BY_COUNTRY[code]}"
+
+
+def authority_of_language(code: str) -> str:
+    """The EU authority URI of an ISO 639-1 language; raises KeyError for one that does not exist."""
+    return f"{AUTHORITY}/language/{_EU_BY_LANGUAGE[code]}"
 
 
 @cache
