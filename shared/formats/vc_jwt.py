@@ -125,11 +125,17 @@ def read(token: Token) -> ReadCredential:
     """What the token says. Raises `NotOurCredential`; it verifies nothing."""
     try:
         raw = strict_json.loads(token.payload, depth=_CONTAINERS)
+    except strict_json.NotStrictJson as error:
+        raise NotOurCredential(f"The payload cannot be read. {error.detail}") from error
+    return read_document(token, raw)
+
+
+def read_document(token: Token, raw: Any) -> ReadCredential:
+    """What a payload in this form says, under that token's header. Raises `NotOurCredential`."""
+    try:
         document = _DOCUMENT.validate_python(_gathered(raw), by_alias=True, by_name=False)
     except ValidationError as error:
         raise NotOurCredential(_explain(error)) from None
-    except strict_json.NotStrictJson as error:
-        raise NotOurCredential(f"The payload cannot be read. {error.detail}") from error
     institution = ids.parse_institution(document.issuer.id)
     if institution is None or token.header.get("iss") != document.issuer.id or token.header.get("cty") != "vc":
         raise NotOurCredential(
