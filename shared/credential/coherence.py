@@ -6,22 +6,42 @@ Rules
 - A national level belongs to the awarding body's country, and where its EQF level is confirmed it is the one stated.
 - A QF-EHEA cycle is the EQF level stated (short 5, first 6, second 7, third 8).
 - Dates are in order: born, issued, valid from, valid until; the quality assurance still held on the day of issue.
+- A term whose URI is of the EU Vocabularies is in the list that belongs there (the list of kinds of supervision is not held
+  whole, so nothing is held against one of those); an ESCO skill has the form of one.
 That languages, countries and ISCED-F fields exist is part of the model's types.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from shared.credential.faults import Fault
 from shared.credential.levels import EQF_OF_CYCLE, eqf_of_national
 from shared.credential.model import MicroCredential
-from shared.credential.parts import Level, NotApplicable, Workload
-from shared.credential.vocabulary import has_framework, national_level, national_level_of_uri
+from shared.credential.parts import Level, NotApplicable, Term, Workload
+from shared.credential.vocabulary import ConceptList, concept, has_framework, national_level, national_level_of_uri
 
 _ROUNDING = 1e-9
 """Slack for binary fractions, so that 62.5 hours are 2.5 credits of 25."""
+
+
+SNB = "http://data.europa.eu/snb/"
+"""Where the EU Vocabularies of education have their URIs."""
+
+ESCO = "http://data.europa.eu/esco/"
+"""Where ESCO has its URIs."""
+
+_ESCO_SKILL = re.compile(rf"{ESCO}skill/(?:[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|S\d+(?:\.\d+)*)")
+"""A skill by its UUID, or a group of skills by its code."""
+
+_LISTS: dict[ConceptList, str] = {
+    "mode": "modes of learning and assessment",
+    "assessment": "types of assessment",
+    "quality_assurance": "types of quality assurance",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +58,16 @@ DEFAULT_POLICY = CoherencePolicy()
 
 def faults(credential: MicroCredential, policy: CoherencePolicy = DEFAULT_POLICY) -> tuple[Fault, ...]:
     """Every contradiction, errors and warnings; empty when there is none."""
-    found = [*_workload(credential.workload, policy), *_dates(credential)]
-    if not isinstance(credential.level, NotApplicable):
-        found += _level(credential.level, credential.awarding_body.country)
+    return faults_of(vars(credential), policy)
+
+
+def faults_of(parts: Mapping[str, Any], policy: CoherencePolicy = DEFAULT_POLICY) -> tuple[Fault, ...]:
+    """Every contradiction among parts of a credential, by their names in the model; what is None or absent is not judged."""
+    found = [*_dates(parts), *_listed(parts)]
+    if workload := parts.get("workload"):
+        found = [*_workload(workload, policy), *found]
+    if (level := parts.get("level")) and not isinstance(level, NotApplicable):
+        found += _level(level, body.country if (body := parts.get("awarding_body")) else None)
     return tuple(found)
 
 
@@ -58,14 +85,14 @@ def _workload(workload: Workload, policy: CoherencePolicy) -> Iterator[Fault]:
             yield Fault("workload.ects", "ects-band", f"a micro-credential has {fewest:g} to {greatest:g} ECTS credits here")
 
 
-def _level(level: Level, country: str) -> Iterator[Fault]:
+def _level(level: Level, country: str | None) -> Iterator[Fault]:
     by_cycle = EQF_OF_CYCLE[level.cycle] if level.cycle else None
     stated = level.eqf or by_cycle
     if level.eqf and by_cycle and level.eqf != by_cycle:
         yield Fault(
             "level.cycle", "cycle-eqf", f"the {level.cycle} cycle is EQF {by_cycle}; correct the cycle or the EQF level"
         )
-    if level.nqf is None:
+    if level.nqf is None or country is None:
         return
     if (owner := national_level_of_uri(level.nqf)) and owner.country != country:
         message = f"the national level belongs to {owner.jurisdiction}, not to the awarding body's country"
@@ -78,15 +105,37 @@ def _level(level: Level, country: str) -> Iterator[Fault]:
         yield Fault("level.nqf", "nqf-eqf", f"that national level is EQF {confirmed}; correct one of the two")
 
 
-def _dates(credential: MicroCredential) -> Iterator[Fault]:
-    born, issued, until = credential.holder.date_of_birth, credential.issued, credential.valid_until
-    if born is not None and born >= issued.date():
+def _dates(parts: Mapping[str, Any]) -> Iterator[Fault]:
+    issued, begins, until = (parts.get(name) for name in ("issued", "valid_from", "valid_until"))
+    born = getattr(parts.get("holder"), "date_of_birth", None)
+    assured_until = getattr(parts.get("quality_assurance"), "valid_until", None)
+    if born and issued and born >= issued.date():
         yield Fault("holder.date_of_birth", "born-after-issue", "the date of birth is not before the date of issuing")
-    if until is not None and until <= issued:
+    if until and issued and until <= issued:
         yield Fault("valid_until", "ends-before-issue", "it ends before it is issued")
-    if until is not None and credential.valid_from is not None and until <= credential.valid_from:
+    if until and begins and until <= begins:
         yield Fault("valid_until", "ends-before-start", "it ends before it begins")
-    assured_until = credential.quality_assurance.valid_until
-    if assured_until is not None and assured_until < issued:
+    if assured_until and issued and assured_until < issued:
         message = "the quality assurance had ended on the date of issuing"
         yield Fault("quality_assurance.valid_until", "assurance-ended", message, "warning")
+
+
+def _listed(parts: Mapping[str, Any]) -> Iterator[Fault]:
+    """Terms that claim to be of the EU Vocabularies, in the list that belongs there; skills that claim to be of ESCO."""
+    for path, term, name in _terms(parts):
+        if term is not None and term.uri is not None and term.uri.startswith(SNB) and concept(name, term.uri) is None:
+            yield Fault(path, "unknown-concept", f"that URI is not in the list of {_LISTS[name]}; take one that is, or none")
+    for number, outcome in enumerate(parts.get("learning_outcomes") or ()):
+        for place, skill in enumerate(outcome.skills):
+            if skill.startswith(ESCO) and not _ESCO_SKILL.fullmatch(skill):
+                message = "ESCO has no such URI; a skill's ends in /esco/skill/ and its UUID"
+                yield Fault(f"learning_outcomes[{number}].skills[{place}]", "unknown-concept", message)
+
+
+def _terms(parts: Mapping[str, Any]) -> Iterator[tuple[str, Term | None, ConceptList]]:
+    assessment, assured = parts.get("assessment"), parts.get("quality_assurance")
+    yield "participation.uri", parts.get("participation"), "mode"
+    if assured:
+        yield "quality_assurance.type.uri", assured.type, "quality_assurance"
+    if assessment:
+        yield "assessment.type.uri", assessment.type, "assessment"

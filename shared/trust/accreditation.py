@@ -22,7 +22,7 @@ from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, I
 from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
 from shared.jose.refusals import KeyRefused
-from shared.trust.scope import NEARNESS, REFUSALS, Decision, Wanted, refusal
+from shared.trust.scope import NEARNESS, REFUSALS, Decision, Wanted, refusal, refusals
 
 Place = tuple[int, int]
 """(epoch, sequence) in a chain."""
@@ -132,6 +132,13 @@ class TrustBook:
         if nearest is None:
             return Decision(False, reason, REFUSALS[reason])
         return Decision(False, reason, REFUSALS[reason], nearest.accreditation, nearest.name, nearest.country)
+
+    def objections(self, institution: str, wanted: Wanted, on: datetime) -> tuple[str, ...]:
+        """Every reason that the nearest accreditation in force has against `wanted`; empty where it is allowed or there is
+        none: `decide` says which.
+        """
+        found = (tuple(refusals(event, wanted, on)) for event in self.accreditation(institution, at=None, on=on))
+        return min(found, key=len, default=())
 
     def key(self, institution: str, kid: str) -> InstitutionKey | None:
         """The institution's key of that id, or None when no usable one was ever added."""

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -53,17 +54,21 @@ NEARNESS = {reason: place for place, reason in enumerate(REFUSALS)}
 
 def refusal(accredited: InstitutionAccredited, wanted: Wanted, on: datetime) -> str | None:
     """Why this accreditation, were it not withdrawn, does not cover `wanted` at the moment `on`; None when it does."""
+    return next(refusals(accredited, wanted, on), None)
+
+
+def refusals(accredited: InstitutionAccredited, wanted: Wanted, on: datetime) -> Iterator[str]:
+    """Every reason why this accreditation, were it not withdrawn, does not cover `wanted` at the moment `on`."""
     if accredited.valid_until is not None and on >= accredited.valid_until:
-        return "accreditation-expired"
+        yield "accreditation-expired"
     if on < accredited.valid_from:
-        return "accreditation-not-yet"
+        yield "accreditation-not-yet"
     scope = accredited.scope
     if wanted.country is not None and wanted.country != accredited.country:
-        return "jurisdiction-out-of-scope"
+        yield "jurisdiction-out-of-scope"
     if wanted.credential_type not in scope.credential_types:
-        return "type-out-of-scope"
+        yield "type-out-of-scope"
     if wanted.eqf is not None and wanted.eqf > scope.eqf_max:
-        return "level-out-of-scope"
+        yield "level-out-of-scope"
     if scope.isced_f and not (wanted.isced_f or "").startswith(scope.isced_f):
-        return "field-out-of-scope"
-    return None
+        yield "field-out-of-scope"

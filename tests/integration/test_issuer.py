@@ -108,7 +108,7 @@ async def test_what_a_verifier_would_refuse_is_not_issued_and_leaves_nothing(
     await scene.accredit(isced_f=("06",))
     answer = await scene.post("/credentials", {"institution": "tartu", "credential": draft(**changes)})
     assert answer.status_code == 422, answer.text
-    assert [(fault["reason"], fault["path"]) for fault in answer.json()["faults"]] == [(reason, path)]
+    assert [(fault["rule"], fault["path"]) for fault in answer.json()["faults"]] == [(reason, path)]
     assert await kept(scene) == []
 
 
@@ -116,7 +116,39 @@ async def test_all_that_a_verifier_would_refuse_is_named_at_once(scene: Scene) -
     await scene.accredit()
     wrong = draft(issued="2026-12-24", level={"eqf": 8})
     answer = await scene.post("/credentials", {"institution": "tartu", "credential": wrong})
-    assert {fault["reason"] for fault in answer.json()["faults"]} == {"issued-in-future", "level-out-of-scope"}
+    assert {fault["rule"] for fault in answer.json()["faults"]} == {"issued-in-future", "level-out-of-scope"}
+
+
+async def test_one_refusal_names_what_is_missing_malformed_contradictory_out_of_scope_and_out_of_time(scene: Scene) -> None:
+    await scene.accredit(isced_f=("06",))
+    wrong = draft(
+        title=None,
+        participation={"label": {"en": "online"}, "uri": "http://data.europa.eu/snb/assessment/6e6cb2cc78"},
+        learning_outcomes=[{"title": "x", "skills": ["http://data.europa.eu/esco/skill/none"]}],
+        workload={"ects": 2, "hours": 5},
+        isced_f="0114",
+        credential_type="diploma",
+        level={"eqf": 8, "cycle": "first"},
+        language="english",
+        issued="2026-12-24",
+        valid_until="2021-01-01",
+    )
+    answer = (await scene.post("/credentials", {"institution": "tartu", "credential": wrong})).json()
+    assert answer["type"].endswith("/incomplete-credential")
+    assert [element["path"] for element in answer["missing"]] == ["title"]
+    assert {(fault["path"], fault["rule"]) for fault in answer["faults"]} == {
+        ("language", "unknown-code"),
+        ("participation.uri", "unknown-concept"),
+        ("learning_outcomes[0].skills[0]", "unknown-concept"),
+        ("workload", "hours-per-ects"),
+        ("level.cycle", "cycle-eqf"),
+        ("level", "level-out-of-scope"),
+        ("isced_f", "field-out-of-scope"),
+        ("credential_type", "type-out-of-scope"),
+        ("issued", "issued-in-future"),
+        ("valid_until", "ends-before-issue"),
+    }
+    assert await kept(scene) == []
 
 
 async def test_a_refused_request_may_be_mended_under_the_same_key(scene: Scene) -> None:
@@ -140,7 +172,7 @@ async def test_a_repeated_request_gets_the_first_answer_byte_for_byte_even_when_
     assert (again.status_code, again.content, again.headers["location"]) == (201, first.content, first.headers["location"])
     assert len(await issued_events(scene)) == 1
     refused = await scene.post("/credentials", body, key="k-3")
-    assert [fault["reason"] for fault in refused.json()["faults"]] == ["accreditation-withdrawn"]
+    assert [fault["rule"] for fault in refused.json()["faults"]] == ["accreditation-withdrawn"]
 
 
 async def test_a_place_that_was_taken_meanwhile_is_drawn_anew(scene: Scene) -> None:
@@ -206,7 +238,7 @@ async def test_a_check_names_what_a_verifier_would_find_and_keeps_nothing(scene:
     assert [finding["number"] for finding in checked.json()["findings"]] == [0, 1, 2, 3, 4, 5, 10]
     assert {finding["outcome"] for finding in checked.json()["findings"]} <= {"passed", "warning"}
     refused = await scene.post("/credentials/check", {"institution": "tartu", "credential": draft(level={"eqf": 8})})
-    assert [fault["reason"] for fault in refused.json()["faults"]] == ["level-out-of-scope"]
+    assert [fault["rule"] for fault in refused.json()["faults"]] == ["level-out-of-scope"]
     assert await kept(scene) == []
 
 

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from shared.credential.faults import Fault, as_members
 from shared.errors import Conflict, Invalid, NotFound
 from shared.events.issuance import CredentialIssued
 from shared.formats import vc_jwt
 from shared.formats.port import StatusEntry
 from shared.status.fold import State, Status
-from shared.verification.verdict import Outcome, StepResult
+from shared.trust.scope import REFUSALS
+from shared.verification.verdict import TABLE, Outcome, StepResult
 
 IssuedStatus = Literal["issued", "registered", "suspended", "revoked"]
 """`issued`: signed and handed over, and its registry has not registered it (yet). The rest is the registry's word."""
@@ -47,7 +49,7 @@ FUTURE = timedelta(days=1)
 
 
 class CredentialRefused(Invalid):
-    """422: the rehearsal found something. `faults` lists each finding with path, reason and message."""
+    """422: the rehearsal found something. `faults` lists each finding with path, rule, message and severity."""
 
     title = "The credential would not verify, so it is not issued."
 
@@ -150,18 +152,39 @@ def status_entries(base: str, name: str, index: int) -> tuple[StatusEntry, Statu
     )
 
 
-def refuse_findings(results: Iterable[StepResult], issued: datetime, now: datetime) -> None:
-    """Raise `CredentialRefused` with everything that failed or could not be told in a rehearsal, and a date of issuing that
-    has not come; warnings pass.
+def refuse_findings(results: Iterable[StepResult], issued: datetime, now: datetime, objections: Iterable[str] = ()) -> None:
+    """Raise `CredentialRefused` with everything that failed or could not be told in a rehearsal, every objection of the
+    accreditation (`TrustBook.objections`), and a date of issuing that has not come; warnings pass.
     """
-    found = [(result.reason or "", result.detail) for result in results if result.outcome in _STOPPING]
-    if issued > now + FUTURE:
-        found.append(("issued-in-future", "The date of issuing lies in the future; leave it out to issue today."))
+    found = [_fault(result.reason or "", result.detail) for result in results if result.outcome in _STOPPING]
+    told = {fault.rule for fault in found}
+    found += [fault for fault in out_of_scope(objections) if fault.rule not in told]
+    found += ahead(issued, now)
     if found:
         raise CredentialRefused(
-            f"Correct this and send it again: {' '.join(message for _, message in found)}",
-            faults=[{"path": PLACES.get(reason, ""), "reason": reason, "message": message} for reason, message in found],
+            f"Correct this and send it again: {' '.join(fault.message for fault in found)}", faults=as_members(found)
         )
+
+
+def out_of_scope(objections: Iterable[str]) -> list[Fault]:
+    """What an accreditation has against a credential, each at its place."""
+    return [_fault(reason, REFUSALS[reason]) for reason in objections]
+
+
+def ahead(issued: datetime | None, now: datetime) -> list[Fault]:
+    """A date of issuing that has not come."""
+    if issued is None or issued <= now + FUTURE:
+        return []
+    return [_fault("issued-in-future", "The date of issuing lies in the future; leave it out to issue today.")]
+
+
+def over(valid_until: datetime | None, now: datetime) -> list[Fault]:
+    """A validity that has ended before it began."""
+    return [_fault("expired", TABLE[5, "expired"].sentence)] if valid_until is not None and valid_until <= now else []
+
+
+def _fault(reason: str, message: str) -> Fault:
+    return Fault(PLACES.get(reason, ""), reason, message)
 
 
 def refuse_correction(state: State) -> None:

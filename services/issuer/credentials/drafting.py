@@ -1,7 +1,7 @@
 """From a command to a draft: build, check, rehearse with a throwaway key, sign with the institution's, encrypt.
 
-- All that is missing is named at once, then all that is malformed, then all that contradicts, then all that a verifier would
-  find. The institution's key is used only for what has passed the rehearsal.
+- A refusal names everything at once: what is missing, malformed, contradictory and outside the accreditation; of a draft
+  that is a credential, what a verifier would find. The institution's key is used only for what has passed the rehearsal.
 - What a refusal rests on may be out of date (an accreditation just announced): before refusing, the book is read again.
 - Between the stages other requests have their turn: none waits for the whole of another, and many that are drafted side by
   side go stage by stage, which is faster (the tables and code of one stage stay in the processor's caches).
@@ -25,21 +25,24 @@ from services.issuer.credentials.domain import (
     InstitutionUnknown,
     NoSigningKey,
     SaidTwice,
+    ahead,
+    out_of_scope,
+    over,
     refuse_findings,
     status_entries,
 )
 from services.issuer.desk import Desk
 from shared.clock import rfc3339
-from shared.credential.draft import build
+from shared.credential.draft import DraftRefused, build
 from shared.credential.levels import eqf_of
-from shared.credential.model import MicroCredential
+from shared.credential.model import DEFAULT_TYPE, MicroCredential
 from shared.errors import TestamurError
 from shared.events.issuance import CredentialIssued
 from shared.formats import vc_jwt
 from shared.formats.port import Issuance, new_salt
 from shared.ids import InstitutionId, new_ref
 from shared.jose.signers import LocalSigner
-from shared.trust.scope import Wanted
+from shared.trust.scope import REFUSALS, Wanted
 from shared.verification.verdict import StepResult
 from shared.verification.verify import rehearse
 
@@ -58,7 +61,7 @@ class _Ready:
 
 
 async def draft_credential(desk: Desk, command: IssueCredential) -> Draft:
-    """A signed credential, ready to be kept; raises a refusal that names every fault of its kind."""
+    """A signed credential, ready to be kept; raises a refusal that names every fault."""
     return await _by_the_newest_book(desk, lambda: _draft(desk, command))
 
 
@@ -76,7 +79,7 @@ async def check_credential(desk: Desk, command: CheckCredential) -> CheckView:
 async def _by_the_newest_book(desk: Desk, work: Callable[[], Awaitable[T]]) -> T:
     try:
         return await work()
-    except (InstitutionUnknown, NoSigningKey, CredentialRefused):
+    except (InstitutionUnknown, NoSigningKey, CredentialRefused, DraftRefused):
         if not await desk.refresh_trust():
             raise
         return await work()
@@ -112,7 +115,7 @@ async def _draft(desk: Desk, command: IssueCredential) -> Draft:
 
 async def _ready(desk: Desk, command: CheckCredential) -> _Ready:
     now = desk.clock.now()
-    credential = build(_written(command), now, desk.policy.coherence)
+    credential = _built(desk, command, now)
     country = credential.awarding_body.country
     wanted = Wanted(credential.credential_type, eqf_of(credential.level, country), credential.isced_f, country)
     signer = await desk.signer(command.institution)
@@ -120,6 +123,23 @@ async def _ready(desk: Desk, command: CheckCredential) -> _Ready:
         raise _cannot_sign(desk.is_known(command.institution, wanted, now))
     institution = InstitutionId(desk.settings.federation, desk.node, command.institution)
     return _Ready(credential, wanted, institution, signer, now)
+
+
+def _built(desk: Desk, command: CheckCredential, now: datetime) -> MicroCredential:
+    try:
+        return build(_written(command), now, desk.policy.coherence)
+    except DraftRefused as refusal:
+        parts = refusal.parts
+        body, level = parts.get("awarding_body"), parts.get("level")
+        country = body.country if body else None
+        wanted = Wanted(
+            parts.get("credential_type") or DEFAULT_TYPE,
+            eqf_of(level, country or "") if level else None,
+            parts.get("isced_f"),
+            country,
+        )
+        outside = out_of_scope(desk.book.objections(command.institution, wanted, now))
+        raise refusal.and_also([*outside, *ahead(parts.get("issued"), now), *over(parts.get("valid_until"), now)]) from None
 
 
 def _cannot_sign(known: bool) -> TestamurError:
@@ -147,7 +167,9 @@ def _rehearse(desk: Desk, ready: _Ready, payload: bytes) -> list[StepResult]:
     """Sign with a throwaway key and look at the result as a verifier would; raises `CredentialRefused`."""
     signer, key = desk.throwaway.take()
     results = rehearse(vc_jwt.seal(payload, ready.institution, signer).compact, key, desk.policy, ready.now, desk.book)
-    refuse_findings(results, ready.credential.issued, ready.now)
+    outside = any(step.reason in REFUSALS for step in results)
+    objections = desk.book.objections(ready.institution.slug, ready.wanted, ready.now) if outside else ()
+    refuse_findings(results, ready.credential.issued, ready.now, objections)
     return results
 
 
