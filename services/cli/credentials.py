@@ -12,12 +12,13 @@ import typer
 from rich.console import Group
 from rich.text import Text
 
-from services.cli.drafts import LARGEST_CREDENTIAL, From, Settings, Source, read_draft, read_file
+from services.cli.drafts import From, Settings, Source, read_draft, read_file
 from services.cli.exits import OF_VERDICT
 from services.cli.local import AsJson
 from services.cli.moments import in_utc
 from services.cli.output import answer, fields, note, print_json, report, verdict
 from services.cli.remote import Token, Url, connect
+from services.cli.sealed import LARGEST_SEALED, TrustedLists, looks_sealed, verify_sealed
 from shared import ids
 from shared.errors import Invalid
 
@@ -95,12 +96,19 @@ def verify(
     as_of: Annotated[datetime | None, typer.Option(help="Judge for that moment, by what is known now (UTC).")] = None,
     known_at: Annotated[datetime | None, typer.Option(help="Judge its status by what was known then (UTC).")] = None,
     country: Annotated[str | None, typer.Option(help="Say what its level means there, such as PT.")] = None,
+    trusted_list: TrustedLists = None,
     as_json: AsJson = False,
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Ask whether a credential is true. Exit code 0 valid, 1 invalid, 3 indeterminate."""
-    credential = read_file(file, LARGEST_CREDENTIAL).decode("ascii", "replace").strip()
+    """Ask whether a credential is true. Exit code 0 valid, 1 invalid, 3 indeterminate.
+
+    A sealed Europass file is checked here, by the file alone and the trusted lists that are given; no node is asked.
+    """
+    raw = read_file(file, LARGEST_SEALED)
+    if looks_sealed(raw.strip()):
+        verify_sealed(raw.strip(), trusted_list or [], as_json=as_json)
+    credential = raw.decode("ascii", "replace").strip()
     question: dict[str, Any] = {"as_of": in_utc(as_of), "known_at": in_utc(known_at), "country": country and country.upper()}
     with connect(url, token) as node:
         found = node.verify(credential, **{name: value for name, value in question.items() if value is not None})

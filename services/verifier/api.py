@@ -12,9 +12,9 @@ from services.verifier import handlers
 from services.verifier.commands import VerifyCredential
 from services.verifier.handlers import Desk
 from services.verifier.replica import age_of
-from services.verifier.views import OriginKnown, PolicyView, ReportView, StreamView
+from services.verifier.views import OriginKnown, PolicyView, ReportView, SealReportView, StreamView
 from shared.bus.engine import Engine
-from shared.formats import vc_jwt
+from shared.formats import europass, vc_jwt
 from shared.jose import strict_json
 from shared.trust.nodes import Node
 from shared.web.auth import Caller, requires
@@ -42,6 +42,16 @@ BODY: dict[str, Any] = {
     }
 }
 
+SEALED: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            kind: {"schema": {"type": "object", "description": "The sealed file as it is, a JWS in JSON form (JAdES)."}}
+            for kind in (JSON, europass.MEDIA_TYPE)
+        },
+    }
+}
+
 routes = router("verification")
 
 Verifier = Annotated[Caller, requires("verify")]
@@ -57,6 +67,14 @@ def desk_of(request: Request) -> Desk:
 async def verify_credential(request: Request, _: Verifier) -> Response:
     """Verify a credential: the verdict, and each of the eleven steps with its outcome and evidence."""
     report = await handlers.verify_credential(desk_of(request), await _question(request))
+    return Response(orjson.dumps(report.to_dict()), media_type=JSON)
+
+
+@routes.post("/verifications/europass", response_model=SealReportView, openapi_extra=SEALED)
+async def verify_sealed(request: Request, _: Verifier) -> Response:
+    """Check a sealed Europass file: seal, certificate, timestamps, roles, completeness, coherence. Nothing is fetched."""
+    require_media_type(request, JSON, europass.MEDIA_TYPE)
+    report = await handlers.verify_sealed(desk_of(request), (await request.body()).strip())
     return Response(orjson.dumps(report.to_dict()), media_type=JSON)
 
 

@@ -14,7 +14,9 @@ from services.verifier.settings import VerifierSettings
 from shared.bus.engine import Engine
 from shared.bus.port import Bus
 from shared.clock import Clock
+from shared.jose import jades
 from shared.settings import NodeSettings
+from shared.trust.trusted_list import TrustedList
 from shared.verification.policy import Policy
 from shared.web import operations
 from shared.web.app import make_app
@@ -25,7 +27,7 @@ from testamur import __version__
 def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | None = None) -> FastAPI:
     """The verifier's app; `bus` is handed in where one process shares it. Raises `Misconfigured`."""
     mine = VerifierSettings.of(settings)
-    policy = mine.policy()
+    policy, lists = mine.policy(), mine.trusted_lists()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -40,7 +42,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             clock=clock,
             bus=bus,
         ) as floor:
-            app.state.desk = desk_of(floor.engine, policy)
+            app.state.desk = desk_of(floor.engine, policy, lists)
             yield
 
     return make_app(
@@ -53,11 +55,11 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
         tags=[api.TAG],
         lifespan=lifespan,
         clock=clock,
-        max_body_bytes=max(mine.max_body_bytes, 512 * 1024),
+        max_body_bytes=max(mine.max_body_bytes, jades.LARGEST),
     )
 
 
-def desk_of(engine: Engine, policy: Policy) -> Desk:
+def desk_of(engine: Engine, policy: Policy, lists: tuple[TrustedList, ...] = ()) -> Desk:
     """What questions are answered with, on a running engine."""
     replica = Replica(engine.store, engine.inbox, engine.membership)
-    return Desk(replica, engine.clock, policy, engine.settings.node, engine.settings.federation)
+    return Desk(replica, engine.clock, policy, engine.settings.node, engine.settings.federation, lists)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from services.verifier.commands import VerifyCredential
@@ -15,7 +16,9 @@ from shared.status import facts
 from shared.status.facts import STATUS_EVENTS
 from shared.telemetry import counter, histogram
 from shared.trust import accreditation
+from shared.trust.trusted_list import TrustedList
 from shared.verification.context import Context
+from shared.verification.europass import SealReport, verify_seal
 from shared.verification.policy import Policy
 from shared.verification.presented import recognise
 from shared.verification.report import Report
@@ -34,6 +37,7 @@ class Desk:
     policy: Policy
     me: str
     federation: str
+    trusted_lists: tuple[TrustedList, ...] = ()
 
 
 async def check(desk: Desk, question: VerifyCredential) -> Report:
@@ -61,6 +65,15 @@ async def verify_credential(desk: Desk, question: VerifyCredential) -> Report:
     report = await check(desk, question)
     SECONDS.record(desk.clock.monotonic() - began)
     VERDICTS.add(verdict=report.verdict.value, reason=report.reason or "none")
+    return report
+
+
+async def verify_sealed(desk: Desk, raw: bytes) -> SealReport:
+    """What can be said of a sealed Europass file, by the file and the trusted lists held here; counted like `check`."""
+    began = desk.clock.monotonic()
+    report = await asyncio.to_thread(verify_seal, raw, desk.clock.now(), desk.trusted_lists, desk.policy.coherence)
+    SECONDS.record(desk.clock.monotonic() - began)
+    VERDICTS.add(verdict=report.verdict.value, reason=(report.deciding and report.deciding.reason) or "none")
     return report
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field, field_validator
 
 from shared.credential.coherence import CoherencePolicy
+from shared.errors import Misconfigured, TestamurError
 from shared.settings import NodeSettings
+from shared.trust import trusted_list
+from shared.trust.trusted_list import TrustedList
 from shared.verification.policy import Policy
 from shared.verification.verdict import Verdict
 
@@ -20,6 +25,9 @@ class VerifierSettings(NodeSettings):
     verifier_hardened: dict[str, Verdict] = Field(default={}, examples=['{"incomplete": "invalid"}'])
     """Warnings that count harder here: by reason or step number, `invalid` or `indeterminate`."""
 
+    verifier_trusted_lists: tuple[Path, ...] = Field(default=(), examples=['["/etc/testamur/lists/EE.xml"]'])
+    """Files of national trusted lists (ETSI TS 119 612), by which the sealers of Europass files are known."""
+
     @field_validator("verifier_hours_per_ects")
     @classmethod
     def _in_order(cls, band: tuple[float, float]) -> tuple[float, float]:
@@ -33,7 +41,20 @@ class VerifierSettings(NodeSettings):
         coherence = CoherencePolicy(hours_per_ects=self.verifier_hours_per_ects)
         return Policy(self.verifier_policy, float(self.max_age), coherence, hardened)
 
+    def trusted_lists(self) -> tuple[TrustedList, ...]:
+        """The lists in these files; raises `Misconfigured` for one that cannot be read."""
+        return tuple(_read_list(path) for path in self.verifier_trusted_lists)
+
     @classmethod
     def of(cls, settings: NodeSettings) -> VerifierSettings:
         """A node's settings with the verifier's own added from the environment."""
         return settings if isinstance(settings, cls) else cls.load(**dict(settings))
+
+
+def _read_list(path: Path) -> TrustedList:
+    try:
+        return trusted_list.read(path.read_bytes())
+    except (OSError, TestamurError) as error:
+        raise Misconfigured(
+            f"{path} is no trusted list that can be read. Correct TESTAMUR_VERIFIER_TRUSTED_LISTS."
+        ) from error

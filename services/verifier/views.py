@@ -51,6 +51,20 @@ class ReportView(View):
     policy: dict[str, Any]
 
 
+class SealReportView(View):
+    """What can be said of a sealed Europass file."""
+
+    verdict: Literal["valid", "invalid", "indeterminate"]
+    reason: str | None
+    """A stable word; null when valid."""
+    detail: str
+    format: str
+    titles: tuple[dict[str, str], ...]
+    """What it awards, by language."""
+    steps: tuple[StepView, ...]
+    """The eleven checks; of the learner they say nothing."""
+
+
 class PolicyView(View):
     """By which policy this node judges."""
 

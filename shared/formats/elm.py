@@ -50,7 +50,11 @@ class NotOneAchievement(Invalid):
 
 def to_draft(raw: bytes) -> dict[str, Any]:
     """A draft from ELM 3 JSON-LD, plain or uploadable. Raises `NotElm`, `NotOneAchievement`, `TooLarge`, `NotStrictJson`."""
-    document = _document(raw)
+    return draft_of(_document(raw))
+
+
+def draft_of(document: Node) -> dict[str, Any]:
+    """A draft of what one EuropeanDigitalCredential says, sealed or not. Raises `NotOneAchievement`."""
     person = one(document, "credentialSubject")
     achievements = [claim for claim in nodes(person, "hasClaim") if is_a(claim, "LearningAchievement")]
     if len(achievements) != 1:

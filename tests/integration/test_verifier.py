@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from services.verifier import repository
-from services.verifier.views import ReportView
+from services.verifier.views import ReportView, SealReportView
 from shared.bus.dead import PARKED
 from shared.bus.log import LOG
 from shared.bus.outbox import AUDIT, OUTBOX
@@ -20,6 +21,7 @@ from shared.ids import new_ref
 from shared.verification.presented import recognise
 from shared.verification.verdict import STEPS
 from tests import forge
+from tests.sealing import sealed_example
 from tests.world import Nation, World, federate, found, running, world
 
 
@@ -273,3 +275,18 @@ async def test_nobody_is_told_what_will_be_true(member: str) -> None:
         ahead = rfc3339(ee.clock.now() + timedelta(days=1))
         answer = await ee.ask("verifier", "POST", "/verifications", {"credential": credential, member: ahead})
         assert (answer.status_code, answer.json()["type"]) == (422, "/problems/moment-ahead")
+
+
+async def test_a_sealed_europass_file_is_checked_by_the_file_alone_and_nothing_of_the_learner_is_said(europe: World) -> None:
+    answer = await europe["pt"].ask("verifier", "POST", "/verifications/europass", json.loads(sealed_example()))
+    report = SealReportView.model_validate_json(answer.content)
+    assert (report.verdict, [step.reason for step in report.steps[1:4]]) == (
+        "indeterminate",
+        [None, None, "no-trusted-list"],
+    )
+    assert "Learner" not in answer.text
+
+
+async def test_what_is_no_sealed_file_is_answered_as_unreadable(europe: World) -> None:
+    answer = await europe["pt"].ask("verifier", "POST", "/verifications/europass", {"payload": 7})
+    assert (answer.status_code, answer.json()["reason"]) == (200, "malformed")

@@ -1,0 +1,183 @@
+"""What can be said, offline, of a sealed Europass credential: eleven checks, and the verdict in the same three words.
+
+(0) read within limits             (4) its certificate not revoked       (8) complete: the elements of Annex I
+(1) the seal is intact             (5) timestamps                        (9) coherent
+(2) its certificate held then      (6) in its validity period           (10) only what the European Learning Model has
+(3) a trusted list vouches for it  (7) who sealed, issued, awarded
+
+- THEN is the earliest moment that a good timestamp of a listed authority proves; without one, now. The sealer's own word for
+  the time is shown and counts for nothing.
+- A seal says that nothing was changed since; who may award is not in it. Without a trusted list, and as long as nobody has
+  asked whether the certificate was revoked, the answer is `indeterminate`: what is not known is never `valid`.
+- A *failed* check is invalid, an *unknown* one indeterminate, a *warning* changes nothing, as in the steps for our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.credential.coherence import DEFAULT_POLICY, CoherencePolicy
+from shared.errors import TestamurError
+from shared.formats import europass
+from shared.formats.europass import Party, Sealed
+from shared.trust.trusted_list import TrustedList
+from shared.verification.seal import (
+    Check,
+    held,
+    intact,
+    listed,
+    passed,
+    proven_time,
+    shown,
+    stamped,
+    unknown,
+    unrevoked,
+    warning,
+)
+from shared.verification.verdict import Outcome, Verdict
+
+CHECKS = (
+    "read within limits",
+    "the seal is intact",
+    "its certificate held then",
+    "a trusted list vouches for it",
+    "its certificate was not revoked",
+    "timestamps",
+    "in its validity period",
+    "who sealed, who issued, who awarded",
+    "complete: the elements of Annex I",
+    "coherent",
+    "only what the European Learning Model has",
+)
+"""The names of the checks, the same words everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class SealReport:
+    """The answer about one file."""
+
+    verdict: Verdict
+    deciding: Check | None
+    checks: tuple[Check, ...]
+    sealed: Sealed | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain JSON values; of the learner it says nothing."""
+        decided = self.deciding
+        return {
+            "verdict": self.verdict.value,
+            "reason": decided.reason if decided else None,
+            "detail": decided.detail if decided else "Every check that decides was passed.",
+            "format": europass.NAME,
+            "titles": [dict(title) for title in self.sealed.titles] if self.sealed else [],
+            "steps": [
+                {
+                    "number": check.number,
+                    "name": CHECKS[check.number],
+                    "outcome": check.outcome.value,
+                    "reason": check.reason,
+                    "detail": check.detail,
+                    "evidence": check.evidence,
+                }
+                for check in self.checks
+            ],
+        }
+
+
+def verify_seal(
+    raw: bytes,
+    now: datetime,
+    lists: Sequence[TrustedList] = (),
+    policy: CoherencePolicy = DEFAULT_POLICY,
+) -> SealReport:
+    """Everything that the file, the lists and the clock allow to be said. Never raises for what is in the file."""
+    try:
+        sealed = europass.read(raw)
+    except TestamurError as error:
+        unread = Check(0, Outcome.FAILED, "malformed", f"It could not be read. {error.detail}", {})
+        return SealReport(Verdict.INVALID, unread, (unread,), None)
+    checks = tuple(_checks(sealed, now, lists, policy))
+    failed = next((check for check in checks if check.outcome is Outcome.FAILED), None)
+    doubtful = next((check for check in checks if check.outcome is Outcome.UNKNOWN), None)
+    if failed is not None:
+        return SealReport(Verdict.INVALID, failed, checks, sealed)
+    return SealReport(Verdict.INDETERMINATE if doubtful else Verdict.VALID, doubtful, checks, sealed)
+
+
+def _checks(sealed: Sealed, now: datetime, lists: Sequence[TrustedList], policy: CoherencePolicy) -> Iterator[Check]:
+    seal = sealed.seal
+    then = proven_time(seal, lists, now) or now
+    yield passed(0, "It was read within limits.", {"format": europass.NAME})
+    yield intact(seal)
+    yield held(seal, then)
+    yield listed(seal, lists, then, now)
+    yield unrevoked(seal)
+    yield stamped(seal, lists, now)
+    yield _in_time(sealed, now)
+    yield _roles(sealed)
+    yield _complete(sealed)
+    yield _coherent(sealed, policy)
+    yield _modelled(sealed)
+
+
+def _in_time(sealed: Sealed, now: datetime) -> Check:
+    evidence = {"valid_from": shown(sealed.valid_from), "valid_until": shown(sealed.valid_until)}
+    if sealed.valid_until and now >= sealed.valid_until:
+        return Check(6, Outcome.FAILED, "expired", "Its validity period is over.", evidence)
+    if sealed.valid_from and now < sealed.valid_from:
+        return unknown(6, "not-yet-valid", "Its validity period has not begun. Try later.", evidence)
+    return passed(6, "It is in its validity period.", evidence)
+
+
+def _roles(sealed: Sealed) -> Check:
+    certificate = sealed.seal.certificate
+    evidence = {
+        "sealer": certificate and {"name": certificate.organisation, "country": certificate.country},
+        "issuer": _party(sealed.issuer),
+        "awarding_bodies": [_party(body) for body in sealed.awarding_bodies],
+    }
+    bodies = [body for body in sealed.awarding_bodies if body.country]
+    abroad = certificate is not None and any(body.country != certificate.country for body in bodies)
+    others = any(body.names != sealed.issuer.names for body in sealed.awarding_bodies)
+    if abroad or others:
+        words = "The sealer, the issuer and the awarding body are not the same, or not of one country. Know each of them."
+        return warning(7, "roles-differ", words, evidence)
+    if certificate is None or not sealed.issuer.names or not sealed.awarding_bodies:
+        return warning(7, "role-missing", "It does not say who sealed, issued and awarded it.", evidence)
+    return passed(7, "Sealer, issuer and awarding body are named.", evidence)
+
+
+def _complete(sealed: Sealed) -> Check:
+    elements = europass.elements(sealed)
+    if elements is None:
+        words = "It does not award one learning achievement, so it is no micro-credential."
+        return warning(8, "not-a-micro-credential", words, {})
+    missing = [element.number for element in elements if element.mandatory and element.status == "missing"]
+    evidence = {"missing": missing, "elements": [[one.number, one.name, one.status] for one in elements]}
+    if missing:
+        words = f"It lacks mandatory elements of a European micro-credential: {', '.join(map(str, missing))}."
+        return warning(8, "incomplete", words, evidence)
+    return passed(8, "All mandatory elements are there.", evidence)
+
+
+def _coherent(sealed: Sealed, policy: CoherencePolicy) -> Check:
+    faults = europass.incoherent(sealed, policy)
+    if not faults:
+        return passed(9, "What it says agrees with itself.", {})
+    told = "; ".join(f"{fault.path}: {fault.message}" for fault in faults)
+    return warning(9, "incoherent", f"{told}.", {"rules": [fault.rule for fault in faults]})
+
+
+def _modelled(sealed: Sealed) -> Check:
+    faults = europass.departures(sealed)
+    if not faults:
+        return passed(10, "It says nothing that the model has no place for.", {})
+    told = "; ".join(f"{fault.path or '/'}: {fault.message}" for fault in faults[:5])
+    return warning(10, "not-as-modelled", f"{told}.", {"faults": [list(fault) for fault in faults]})
+
+
+def _party(party: Party) -> dict[str, Any]:
+    return {"names": dict(party.names), "country": party.country, "identifiers": list(party.identifiers)}
