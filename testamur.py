@@ -122,6 +122,10 @@ class Client:
         """End a suspension."""
         return self.post(f"/registry/credentials/{ref}/reinstate", {})
 
+    def erase(self, ref: str) -> dict[str, Any]:
+        """Erase what a credential says of its learner, for good; what its holder has still verifies."""
+        return self.post(f"/issuer/credentials/{ref}/erase", {})
+
     def verify(self, credential: str, **question: Any) -> dict[str, Any]:
         """The report on a signed credential; `as_of`, `known_at` (RFC 3339) and `country` make the question narrower."""
         return self.post("/verifier/verifications", {"credential": credential, **question}, key=False)

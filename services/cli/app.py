@@ -17,6 +17,7 @@ from services.cli import (
     dead,
     demo,
     doctor,
+    erasure,
     events,
     exports,
     federations,
@@ -40,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (demo, serving, credentials, exports, revocations, tokens, doctor, migrate):
+for group in (demo, serving, credentials, exports, erasure, revocations, tokens, doctor, migrate):
     app.add_typer(group.app)
 app.add_typer(institutions.app, name="institution")
 app.add_typer(federations.app, name="federation")

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from services.verifier import handlers
 from services.verifier.commands import VerifyCredential
+from services.verifier.domain import require_sealed
 from services.verifier.handlers import Desk
 from services.verifier.replica import age_of
 from services.verifier.views import OriginKnown, PolicyView, ReportView, SealReportView, StreamView
@@ -74,7 +75,7 @@ async def verify_credential(request: Request, _: Verifier) -> Response:
 async def verify_sealed(request: Request, _: Verifier) -> Response:
     """Check a sealed Europass file: seal, certificate, timestamps, roles, completeness, coherence. Nothing is fetched."""
     require_media_type(request, JSON, europass.MEDIA_TYPE)
-    report = await handlers.verify_sealed(desk_of(request), (await request.body()).strip())
+    report = await handlers.verify_sealed(desk_of(request), require_sealed((await request.body()).strip()))
     return Response(orjson.dumps(report.to_dict()), media_type=JSON)
 
 

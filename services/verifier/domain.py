@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.errors import Invalid
+from shared.errors import Invalid, Malformed
+from shared.formats import europass
 from shared.status.facts import KeyCutoff
 from shared.trust.accreditation import TrustBook, TrustFact
 
@@ -28,6 +29,19 @@ def require_past(now: datetime, *moments: datetime | None) -> None:
     """Refuse a question about what will be, or what will be known: `MomentAhead`."""
     if any(moment is not None and moment > now + AHEAD for moment in moments):
         raise MomentAhead("Ask about now, by leaving as_of and known_at out, or about an earlier moment.")
+
+
+class NotSealed(Malformed):
+    """400: no sealed file, which is another thing than a seal that does not hold."""
+
+    title = "That is no sealed Europass file."
+
+
+def require_sealed(raw: bytes) -> bytes:
+    """The bytes, where they look like a sealed file; otherwise `NotSealed`."""
+    if europass.recognise(raw) is None:
+        raise NotSealed("Send the file as the holder has it: a JSON object with `payload` and `signatures`.")
+    return raw
 
 
 @dataclass(frozen=True, slots=True)

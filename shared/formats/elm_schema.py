@@ -23,6 +23,10 @@ _STRINGS = {"type": ["string", "array"], "items": {"type": "string"}}
 _LANGUAGE = "^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 
 
+_GROUP = 8
+"""Classes that are asked for together."""
+
+
 class SchemaFault(NamedTuple):
     """One departure from the schema: the place as a JSON Pointer (RFC 6901), and what was expected there. A step
     that no class of the model has is written `?`.
@@ -78,19 +82,27 @@ def schema() -> dict[str, Any]:
             "node": {
                 "properties": {**texts, "type": _STRINGS, "@context": {"type": "array", "items": {"type": "string"}}},
                 "additionalProperties": {"$ref": "#/$defs/value"},
-                "allOf": [_rule(name, members) for name, members in data["classes"].items()],
+                "allOf": _rules(data["classes"]),
             },
         },
     }
 
 
-def _rule(name: str, known: Mapping[str, Any]) -> dict[str, Any]:
-    """What a node of that class may and must have."""
-    is_of = {"anyOf": [{"const": name}, {"type": "array", "contains": {"const": name}}]}
-    return {
-        "if": {"properties": {"type": is_of}, "required": ["type"]},
-        "then": {"propertyNames": {"enum": [*known["members"], *_COMMON]}, "required": known["required"]},
-    }
+def _rules(classes: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What a node of each class may and must have; asked for by groups first, so that few are asked for every class."""
+    names = list(classes)
+    groups = [names[start : start + _GROUP] for start in range(0, len(names), _GROUP)]
+    return [_if_of(group, {"allOf": [_if_of([name], _of_class(classes[name])) for name in group]}) for group in groups]
+
+
+def _of_class(known: Mapping[str, Any]) -> dict[str, Any]:
+    return {"propertyNames": {"enum": [*known["members"], *_COMMON]}, "required": known["required"]}
+
+
+def _if_of(names: list[str], then: dict[str, Any]) -> dict[str, Any]:
+    """A rule for nodes whose type is, or contains, one of these."""
+    is_of = {"anyOf": [{"enum": names}, {"type": "array", "contains": {"enum": names}}]}
+    return {"if": {"properties": {"type": is_of}, "required": ["type"]}, "then": then}
 
 
 @cache

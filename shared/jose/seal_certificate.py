@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pybase64
@@ -23,6 +24,9 @@ from shared.jose.rsa_keys import check_rsa
 
 LARGEST_CERTIFICATE = 16 * 1024
 """Bytes of one certificate; those in use have two thousand."""
+
+CERTIFICATES_KEPT = 512
+"""How many certificates are kept as they were read: few sealers and authorities make many files."""
 
 _QC_STATEMENTS = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.3")
 _ESEAL_DER = bytes.fromhex("060704008e46010602")
@@ -62,6 +66,7 @@ def read_certificate(encoded: str) -> Certificate:
     return of_der(der)
 
 
+@lru_cache(maxsize=CERTIFICATES_KEPT)
 def of_der(der: bytes) -> Certificate:
     """A certificate from its DER form. Raises `KeyRefused`."""
     found = _load(der)
@@ -84,6 +89,7 @@ def of_der(der: bytes) -> Certificate:
         raise KeyRefused(_UNREADABLE, reason="certificate") from error
 
 
+@lru_cache(maxsize=CERTIFICATES_KEPT)
 def public_key(certificate: Certificate) -> Any:
     """The key that it certifies: RSA that is sound, or ECDSA on P-256 or P-384. Raises `KeyRefused`."""
     try:
@@ -98,6 +104,7 @@ def public_key(certificate: Certificate) -> Any:
     raise KeyRefused("The seal's key is of a kind that is not used for seals. Ask the sealer.", reason="key-type")
 
 
+@lru_cache(maxsize=CERTIFICATES_KEPT)
 def issued(issuer: bytes, certificate: bytes) -> bool:
     """Whether the key in `issuer` (DER) signed `certificate` (DER) and the names agree."""
     try:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import pybase64
@@ -23,10 +24,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from shared.jose import seal_certificate
 from shared.jose.refusals import KeyRefused
-from shared.jose.seal_certificate import Certificate
+from shared.jose.seal_certificate import CERTIFICATES_KEPT, Certificate
 
 LARGEST_TOKEN = 64 * 1024
 """Bytes of one token; those in use have three thousand."""
+
+_SET = b"\x31"
+"""The tag of a SET (X.690, 8.12): signed attributes are signed under it, whatever they are carried under (RFC 5652, 5.4)."""
 
 _DIGESTS: dict[str, hashes.HashAlgorithm] = {
     "sha256": hashes.SHA256(),
@@ -68,17 +72,18 @@ def _check(kind: str, der: bytes, stamped: bytes) -> Timestamp:
     if outer["content_type"].native != "signed_data":
         raise _Fault("timestamp-malformed")
     signed = outer["content"]
-    content = signed["encap_content_info"]["content"]
-    info = tsp.TSTInfo.load(content.contents if content.parsed is None else content.parsed.dump(), strict=True)
+    content = bytes(signed["encap_content_info"]["content"])
+    info = tsp.TSTInfo.load(content, strict=True)
     if signed["encap_content_info"]["content_type"].native != "tst_info" or len(signed["signer_infos"]) != 1:
         raise _Fault("timestamp-malformed")
     signer = signed["signer_infos"][0]
+    over = _SET + signer["signed_attrs"].dump()[1:]  # taken before it is looked into: from then on it is written anew
     time: datetime = info["gen_time"].native
     authority = _authority(signed, signer)
     imprint = info["message_imprint"]
     if not _is_hash(imprint["hash_algorithm"]["algorithm"].native, imprint["hashed_message"].native, stamped):
         raise _Fault("timestamp-of-other-bytes", time, authority)
-    if not _signature_holds(signer, authority, info.dump()):
+    if not _signature_holds(signer, authority, content, over):
         raise _Fault("timestamp-signature-invalid", time, authority)
     if not authority.valid_at(time) or not _may_stamp(authority):
         raise _Fault("timestamp-authority-unfit", time, authority)
@@ -92,9 +97,10 @@ def _is_hash(algorithm: str, digest: bytes, data: bytes) -> bool:
 def _authority(signed: Any, signer: Any) -> Certificate:
     """The signer's certificate: named by issuer and serial, and by hash in the signed attributes."""
     named = signer["sid"].chosen
+    issuer, serial = named["issuer"].dump(), named["serial_number"].native
     for choice in signed["certificates"]:
         found = choice.chosen
-        same = found.issuer == named["issuer"] and found.serial_number == named["serial_number"].native
+        same = found["tbs_certificate"]["issuer"].dump() == issuer and found.serial_number == serial
         if same and _is_named(signer, found.dump()):
             return seal_certificate.of_der(found.dump())
     raise _Fault("timestamp-authority-unknown")
@@ -111,7 +117,7 @@ def _is_named(signer: Any, der: bytes) -> bool:
     return False
 
 
-def _signature_holds(signer: Any, authority: Certificate, content: bytes) -> bool:
+def _signature_holds(signer: Any, authority: Certificate, content: bytes, over: bytes) -> bool:
     attributes = {attribute["type"].native: attribute["values"] for attribute in signer["signed_attrs"]}
     digest = signer["digest_algorithm"]["algorithm"].native
     if attributes["content_type"][0].native != "tst_info":
@@ -119,7 +125,6 @@ def _signature_holds(signer: Any, authority: Certificate, content: bytes) -> boo
     if not _is_hash(digest, attributes["message_digest"][0].native, content):
         return False
     key: Any = seal_certificate.public_key(authority)
-    over = signer["signed_attrs"].untag().dump()  # signed as a SET, whatever tag it is carried under (RFC 5652, 5.4)
     algorithm = signer["signature_algorithm"]
     bare = algorithm["algorithm"].native == "rsassa_pkcs1v15"  # names no hash of its own
     hashed = _DIGESTS.get(digest if bare else algorithm.hash_algo)
@@ -143,6 +148,7 @@ def _verify(key: Any, signature: bytes, over: bytes, scheme: str, hashed: hashes
         raise ValueError
 
 
+@lru_cache(maxsize=CERTIFICATES_KEPT)
 def _may_stamp(authority: Certificate) -> bool:
     usage = asn1_x509.Certificate.load(authority.der).extended_key_usage_value
     return usage is not None and "time_stamping" in usage.native

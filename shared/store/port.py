@@ -135,6 +135,12 @@ class Store(Reader, Protocol):
         """Run `work` in one serialisable transaction and return its result once durable; whatever it raises undoes it."""
         ...
 
+    async def scrub(self) -> bool:
+        """See to it that what was deleted can be read nowhere in the store's own files any more; False where the engine
+        keeps it for a time of its own (a replica set's log of operations).
+        """
+        ...
+
     async def close(self) -> None:
         """Finish what is under way and let go of files and sockets."""
         ...

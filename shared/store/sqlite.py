@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ from shared.store.port import (
     VersionConflict,
     Work,
 )
-from shared.store.sqlite_file import Kind, connect, directory_of
+from shared.store.sqlite_file import Kind, connect, directory_of, empty_log
 from shared.store.sqlite_table import Table, prepare_table
 from shared.store.sqlite_writer import Writer
 
@@ -137,6 +138,7 @@ class SqliteStore:
     """`Store` in one file; several of them, in one process or more, may share it."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._writer = Writer(connect(path, KIND), StoreUnavailable)
         self._reads = connect(path, KIND)
         self._reads.execute("PRAGMA query_only=ON")
@@ -171,6 +173,10 @@ class SqliteStore:
     async def transact(self, work: Work[T]) -> T:
         """Run `work` once, in a group with whatever else waits, and return when the group is on the disk."""
         return await self._writer.run(lambda connection: drive(work(SqliteTransaction(connection, self._tables))))
+
+    async def scrub(self) -> bool:
+        """Empty the write-ahead log, which still holds the pages as they were; deleted rows are overwritten already."""
+        return await asyncio.to_thread(empty_log, self._path, KIND)
 
     async def close(self) -> None:
         """Commit what is queued and close the file."""

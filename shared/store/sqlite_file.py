@@ -83,6 +83,20 @@ def connect(path: Path, kind: Kind, schema: Sequence[str] = ()) -> sqlite3.Conne
     return connection
 
 
+def empty_log(path: Path, kind: Kind) -> bool:
+    """Write the whole write-ahead log into the file and cut it to nothing (`wal_checkpoint(TRUNCATE)`); whether it was done
+    before a reader or writer of another process stood in the way for `BUSY_SECONDS`.
+    """
+    connection = connect(path, kind)
+    try:
+        busy: int = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        connection.close()
+    return not busy
+
+
 def _unreadable(path: Path, kind: Kind) -> Misconfigured:
     return Misconfigured(
         f"{path.name} cannot be opened as a {kind.noun}; check that its folder can be written to, or restore it."

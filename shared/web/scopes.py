@@ -13,6 +13,7 @@ SCOPES: Final[Mapping[str, str]] = MappingProxyType(
         "credentials:revoke": "Revoke credentials.",
         "credentials:suspend": "Suspend and reinstate credentials.",
         "credentials:correct": "Replace a credential by a corrected one.",
+        "credentials:erase": "Erase what a credential says of its learner, for good.",
         "institutions:accredit": "Accredit institutions and withdraw accreditations.",
         "institutions:read": "Read institutions, their accreditations and keys.",
         "verify": "Verify credentials.",
@@ -31,6 +32,7 @@ ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "credentials:revoke",
                 "credentials:suspend",
                 "credentials:correct",
+                "credentials:erase",
                 "institutions:accredit",
                 "institutions:read",
             }

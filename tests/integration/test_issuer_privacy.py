@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from services.issuer.credentials.repository import CREDENTIAL_KEYS, CREDENTIALS, STATUS_INDEXES
+from services.issuer.credentials.repository import CREDENTIALS, STATUS_INDEXES
 from shared.ids import new_ref
 from tests.integration.issuer_scene import Scene, draft, issuer
 
@@ -30,11 +30,6 @@ def body(**changes: Any) -> dict[str, Any]:
         "institution": "tartu",
         "credential": draft(holder={"full_name": CANARY, "date_of_birth": "1987-06-05"}, **changes),
     }
-
-
-async def erase(scene: Scene, ref: str) -> None:
-    """Destroy a credential's key, as erasing does."""
-    await scene.engine.store.transact(lambda tx: tx.delete(CREDENTIAL_KEYS, ref))
 
 
 def everything_in(folder: Path) -> bytes:
@@ -89,9 +84,11 @@ async def test_an_erased_credential_opens_no_more_and_neither_does_the_stored_an
     made = await scene.post("/credentials", body(), key="erase-me")
     ref = made.json()["ref"]
     assert (await scene.get(f"/credentials/{ref}")).json()["credential"] == made.json()["credential"]
-    await erase(scene, ref)
+    erased = await scene.post(f"/credentials/{ref}/erase", {})
+    assert (erased.status_code, erased.json()["erased"]) == (200, "2026-11-23T12:00:00Z")
     after = (await scene.get(f"/credentials/{ref}")).json()
     assert after["credential"] is None and after["commitment"] == made.json()["commitment"]
+    assert after["erased"] == erased.json()["erased"]
     repeated = await scene.post("/credentials", body(), key="erase-me")
     assert repeated.status_code == 410 and "credential" not in repeated.json()
 

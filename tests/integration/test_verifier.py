@@ -288,5 +288,7 @@ async def test_a_sealed_europass_file_is_checked_by_the_file_alone_and_nothing_o
 
 
 async def test_what_is_no_sealed_file_is_answered_as_unreadable(europe: World) -> None:
-    answer = await europe["pt"].ask("verifier", "POST", "/verifications/europass", {"payload": 7})
-    assert (answer.status_code, answer.json()["reason"]) == (200, "malformed")
+    for body, status in (({"payload": 7}, 400), ({"payload": 7, "signatures": []}, 200)):
+        answer = await europe["pt"].ask("verifier", "POST", "/verifications/europass", body)
+        assert answer.status_code == status
+    assert (answer.json()["verdict"], answer.json()["reason"]) == ("invalid", "malformed")

@@ -31,6 +31,7 @@ routes = router("credentials")
 Issuer = Annotated[Caller, requires("credentials:issue")]
 Reader = Annotated[Caller, requires("credentials:read")]
 Corrector = Annotated[Caller, requires("credentials:correct")]
+Eraser = Annotated[Caller, requires("credentials:erase")]
 CredentialRef = Annotated[str, Path(pattern=f"^{REF}$", description="A credential's reference.")]
 
 _ERASED = problem_responses(410)
@@ -57,6 +58,17 @@ async def check(request: Request, caller: Issuer, command: CheckCredential) -> C
 async def correct(request: Request, caller: Corrector, ref: CredentialRef, command: CorrectCredential) -> Response:
     """Issue a corrected credential. The earlier one is revoked as superseded as soon as this one is registered."""
     return await _issue(request, caller, await handlers.correction_of(Desk.of(request), ref, command, caller.institution))
+
+
+@routes.post("/credentials/{ref}/erase", response_model=CredentialSummary, dependencies=[KEYED])
+async def erase(request: Request, caller: Eraser, ref: CredentialRef) -> Response:
+    """Erase what a credential says of its learner, for good. What its holder has still verifies."""
+    desk = Desk.of(request)
+    answer = await desk.door.answer(
+        request, caller, lambda unit: handlers.erase_credential(unit, desk, ref, caller.institution), required=True
+    )
+    await desk.store.scrub()
+    return answer
 
 
 @routes.get("/credentials")

@@ -63,6 +63,8 @@ class CredentialSummary(View):
     valid_until: Instant | None
     replaces: str | None
     replaced_by: str | None
+    erased: Instant | None = None
+    """When what it said of its learner was erased; null while its issuer can open it."""
 
 
 class CredentialView(CredentialSummary):

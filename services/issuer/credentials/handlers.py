@@ -32,6 +32,7 @@ __all__ = [
     "check_credential",
     "correction_of",
     "draft_credential",
+    "erase_credential",
     "issue_credential",
     "keep_drafted",
     "on_status",
@@ -96,6 +97,15 @@ def require_institution(institution: str, tenant: str | None) -> None:
         raise InstitutionUnknown("Have the registry accredit it first, or use a token of the institution that is meant.")
 
 
+async def erase_credential(unit: Unit, desk: Desk, ref: str, tenant: str | None) -> CredentialSummary:
+    """Destroy what opens a credential; the proof of it, its status and the chain stay. Erasing again changes nothing."""
+    row = await repository.find_credential(unit.tx, ref, tenant)
+    if await repository.erased_at(unit.tx, ref) is None:
+        await repository.erase(unit.tx, ref, desk.clock.now())
+        await unit.audit("credential.erase", ref, institution=row.body["institution"])
+    return await summary_of(unit.tx, desk.node, row)
+
+
 async def read_credential(reader: Reader, origin: str, ref: str, tenant: str | None) -> CredentialView:
     """A credential with its signed form, opened with its key; without it once it was erased."""
     row = await repository.find_credential(reader, ref, tenant)
@@ -122,6 +132,7 @@ async def summary_of(reader: Reader, origin: str, row: Document) -> CredentialSu
         valid_until=body["valid_until"],
         replaces=body["replaces"],
         replaced_by=state.replaced_by,
+        erased=await repository.erased_at(reader, row.key),
     )
 
 

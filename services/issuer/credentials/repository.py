@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import pybase64
@@ -27,6 +28,9 @@ CREDENTIALS = Collection("credentials", (Index(("institution",)),))
 CREDENTIAL_KEYS = Collection("credential_keys")
 """By ref: `{key}`. Deleting the document erases the credential and every stored answer that holds it."""
 
+ERASURES = Collection("erasures")
+"""By ref: `{at}`, when what the credential said of its learner was erased. Refs are no names: nothing personal is kept."""
+
 STATUS_INDEXES = Collection("status_indexes")
 """By `<list>/<index>`: `{ref}`, the places taken."""
 
@@ -42,7 +46,16 @@ TRUST_FACTS = Collection("trust_facts")
 TRUST_VERSION = Collection("trust_version")
 """By origin, empty: its version rises with each trust fact, so a transaction can tell whether anything came in between."""
 
-COLLECTIONS = (CREDENTIALS, CREDENTIAL_KEYS, STATUS_INDEXES, REPLACEMENTS, STATUS_FACTS, TRUST_FACTS, TRUST_VERSION)
+COLLECTIONS = (
+    CREDENTIALS,
+    CREDENTIAL_KEYS,
+    ERASURES,
+    STATUS_INDEXES,
+    REPLACEMENTS,
+    STATUS_FACTS,
+    TRUST_FACTS,
+    TRUST_VERSION,
+)
 
 
 async def insert_credential(tx: Transaction, draft: Draft) -> None:
@@ -78,6 +91,21 @@ async def credential_key(reader: Reader, ref: str) -> bytes | None:
     """The key that opens a credential, or None once it was erased."""
     row = await reader.get(CREDENTIAL_KEYS, ref)
     return pybase64.b64decode(row.body["key"], validate=True) if row else None
+
+
+async def erase(tx: Transaction, ref: str, at: datetime) -> None:
+    """Destroy the key that opens a credential and every stored answer that holds it, and note when; a repeat changes
+    nothing.
+    """
+    with suppress(DuplicateKey):
+        await tx.insert(ERASURES, ref, {"at": rfc3339(at)})
+    await tx.delete(CREDENTIAL_KEYS, ref)
+
+
+async def erased_at(reader: Reader, ref: str) -> str | None:
+    """When a credential was erased; None while it can be opened."""
+    row = await reader.get(ERASURES, ref)
+    return row.body["at"] if row else None
 
 
 async def state_of(reader: Reader, origin: str, ref: str, kid: str) -> State:
