@@ -65,6 +65,7 @@ def _make(name: str, country: str, issuer: Identity | None, ends: datetime = END
         .not_valid_before(BEGIN)
         .not_valid_after(ends)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(issuer.key if issuer else key, hashes.SHA256())
     )
     return Identity(key, certificate)

@@ -24,6 +24,7 @@ from services.cli import (
     institutions,
     migrate,
     mirror,
+    presenting,
     revocations,
     serving,
     tokens,
@@ -41,7 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (demo, serving, credentials, exports, erasure, revocations, tokens, doctor, migrate):
+for group in (demo, serving, credentials, exports, erasure, presenting, revocations, tokens, doctor, migrate):
     app.add_typer(group.app)
 app.add_typer(institutions.app, name="institution")
 app.add_typer(federations.app, name="federation")

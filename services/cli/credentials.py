@@ -18,7 +18,7 @@ from services.cli.local import AsJson
 from services.cli.moments import in_utc
 from services.cli.output import answer, fields, note, print_json, report, verdict
 from services.cli.remote import Token, Url, connect
-from services.cli.sealed import LARGEST_SEALED, TrustedLists, looks_sealed, verify_sealed
+from services.cli.sealed import LARGEST_SEALED, Shapes, TrustedLists, looks_sealed, verify_sealed
 from shared import ids
 from shared.errors import Invalid
 
@@ -52,6 +52,10 @@ def issue(
     source: From = Source.DRAFT,
     settings: Settings = None,
     check: Annotated[bool, typer.Option("--check", help="Say what the issuer would say; issue nothing.")] = False,
+    form: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="vc+jwt, dc+sd-jwt or openbadge+jwt; several are one credential in each."),
+    ] = None,
     out: Out = None,
     as_json: AsJson = False,
     url: Url = None,
@@ -66,7 +70,7 @@ def issue(
             found = node.post("/issuer/credentials/check", body, key=False)
             answer(found, Text("It can be issued.", style="green"), as_json=as_json)
             return
-        issued = node.issue(institution, draft)
+        issued = node.issue(institution, draft, **({"formats": form} if form else {}))
     _hand_over(issued, out, as_json=as_json)
 
 
@@ -97,6 +101,9 @@ def verify(
     known_at: Annotated[datetime | None, typer.Option(help="Judge its status by what was known then (UTC).")] = None,
     country: Annotated[str | None, typer.Option(help="Say what its level means there, such as PT.")] = None,
     trusted_list: TrustedLists = None,
+    shapes: Shapes = None,
+    nonce: Annotated[str | None, typer.Option(help="What its holder was asked to sign (dc+sd-jwt).")] = None,
+    audience: Annotated[str | None, typer.Option(help="Whom its holder was asked to present it to.")] = None,
     as_json: AsJson = False,
     url: Url = None,
     token: Token = None,
@@ -107,9 +114,10 @@ def verify(
     """
     raw = read_file(file, LARGEST_SEALED)
     if looks_sealed(raw.strip()):
-        verify_sealed(raw.strip(), trusted_list or [], as_json=as_json)
+        verify_sealed(raw.strip(), trusted_list or [], shapes, as_json=as_json)
     credential = raw.decode("ascii", "replace").strip()
     question: dict[str, Any] = {"as_of": in_utc(as_of), "known_at": in_utc(known_at), "country": country and country.upper()}
+    question |= {"nonce": nonce, "audience": audience}
     with connect(url, token) as node:
         found = node.verify(credential, **{name: value for name, value in question.items() if value is not None})
     answer(found, Group(verdict(found), report(found)), as_json=as_json)

@@ -17,7 +17,7 @@ from shared.jose.jades import looks_sealed
 from shared.trust import trusted_list
 from shared.verification.europass import verify_seal
 
-__all__ = ["LARGEST_SEALED", "TrustedLists", "looks_sealed", "verify_sealed"]
+__all__ = ["LARGEST_SEALED", "Shapes", "TrustedLists", "looks_sealed", "verify_sealed"]
 
 TrustedLists = Annotated[
     list[Path] | None,
@@ -25,10 +25,16 @@ TrustedLists = Annotated[
 ]
 
 
-def verify_sealed(raw: bytes, lists: list[Path], *, as_json: bool) -> NoReturn:
+Shapes = Annotated[
+    Path | None,
+    typer.Option("--shapes", help="A folder with the official SHACL shapes, for a sealed Europass file."),
+]
+
+
+def verify_sealed(raw: bytes, lists: list[Path], shapes: Path | None = None, *, as_json: bool) -> NoReturn:
     """Say what can be said of a sealed file, and leave with the verdict's exit code."""
     given = [trusted_list.read(read_file(path, trusted_list.LARGEST)) for path in lists]
-    found = verify_seal(raw, SystemClock().now(), given).to_dict()
+    found = verify_seal(raw, SystemClock().now(), given, shapes=shapes).to_dict()
     roles: dict[str, Any] = next((step["evidence"] for step in found["steps"] if step["number"] == 7), {})
     answer(found, Group(verdict(found), report(found), fields(roles)), as_json=as_json)
     raise typer.Exit(OF_VERDICT[found["verdict"]])

@@ -15,7 +15,8 @@ from services.verifier.handlers import Desk
 from services.verifier.replica import age_of
 from services.verifier.views import OriginKnown, PolicyView, ReportView, SealReportView, StreamView
 from shared.bus.engine import Engine
-from shared.formats import europass, vc_jwt
+from shared.formats import europass
+from shared.formats.known import FORMS
 from shared.jose import strict_json
 from shared.trust.nodes import Node
 from shared.web.auth import Caller, requires
@@ -31,13 +32,17 @@ TAG = {
 
 JSON = "application/json"
 
+BARE = tuple(dict.fromkeys(form.media_type for form in FORMS.values()))
+"""Media types of credentials that may be sent as they are."""
+
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             JSON: {"schema": VerifyCredential.model_json_schema()},
-            vc_jwt.MEDIA_TYPE: {
-                "schema": {"type": "string", "description": "The credential itself, without further wishes."}
+            **{
+                kind: {"schema": {"type": "string", "description": "The credential itself, without further wishes."}}
+                for kind in BARE
             },
         },
     }
@@ -93,9 +98,9 @@ async def list_origins(desk: Annotated[Desk, Depends(desk_of)], engine: Running,
 
 async def _question(request: Request) -> VerifyCredential:
     """The command, out of a JSON body or out of the bare credential."""
-    kind, raw = require_media_type(request, JSON, vc_jwt.MEDIA_TYPE), await request.body()
+    kind, raw = require_media_type(request, JSON, *BARE), await request.body()
     try:
-        if kind == vc_jwt.MEDIA_TYPE:
+        if kind in BARE:
             return VerifyCredential(credential=raw.decode("ascii", "replace").strip())
         strict_json.loads(raw)
         return VerifyCredential.model_validate(JsonBytes(raw))

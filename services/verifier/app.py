@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -28,6 +29,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
     """The verifier's app; `bus` is handed in where one process shares it. Raises `Misconfigured`."""
     mine = VerifierSettings.of(settings)
     policy, lists = mine.policy(), mine.trusted_lists()
+    shapes = mine.shapes()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -42,7 +44,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             clock=clock,
             bus=bus,
         ) as floor:
-            app.state.desk = desk_of(floor.engine, policy, lists)
+            app.state.desk = desk_of(floor.engine, policy, lists, shapes)
             yield
 
     return make_app(
@@ -59,7 +61,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
     )
 
 
-def desk_of(engine: Engine, policy: Policy, lists: tuple[TrustedList, ...] = ()) -> Desk:
+def desk_of(engine: Engine, policy: Policy, lists: tuple[TrustedList, ...] = (), shapes: Path | None = None) -> Desk:
     """What questions are answered with, on a running engine."""
     replica = Replica(engine.store, engine.inbox, engine.membership)
-    return Desk(replica, engine.clock, policy, engine.settings.node, engine.settings.federation, lists)
+    return Desk(replica, engine.clock, policy, engine.settings.node, engine.settings.federation, lists, shapes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
 from services.verifier.commands import VerifyCredential
 from services.verifier.domain import require_past
@@ -38,6 +39,7 @@ class Desk:
     me: str
     federation: str
     trusted_lists: tuple[TrustedList, ...] = ()
+    shapes: Path | None = None
 
 
 async def check(desk: Desk, question: VerifyCredential) -> Report:
@@ -55,6 +57,8 @@ async def check(desk: Desk, question: VerifyCredential) -> Report:
         as_of=question.as_of,
         known_at=question.known_at,
         country=question.country,
+        nonce=question.nonce,
+        audience=question.audience,
     )
     return verify(context)
 
@@ -71,7 +75,9 @@ async def verify_credential(desk: Desk, question: VerifyCredential) -> Report:
 async def verify_sealed(desk: Desk, raw: bytes) -> SealReport:
     """What can be said of a sealed Europass file, by the file and the trusted lists held here; counted like `check`."""
     began = desk.clock.monotonic()
-    report = await asyncio.to_thread(verify_seal, raw, desk.clock.now(), desk.trusted_lists, desk.policy.coherence)
+    report = await asyncio.to_thread(
+        verify_seal, raw, desk.clock.now(), desk.trusted_lists, desk.policy.coherence, desk.shapes
+    )
     SECONDS.record(desk.clock.monotonic() - began)
     VERDICTS.add(verdict=report.verdict.value, reason=(report.deciding and report.deciding.reason) or "none")
     return report

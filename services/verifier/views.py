@@ -62,7 +62,7 @@ class SealReportView(View):
     titles: tuple[dict[str, str], ...]
     """What it awards, by language."""
     steps: tuple[StepView, ...]
-    """The eleven checks; of the learner they say nothing."""
+    """The twelve checks; of the learner they say nothing."""
 
 
 class PolicyView(View):

@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from shared.credential.model import MicroCredential
-from shared.credential.parts import NotApplicable
+from shared.credential.parts import NotApplicable, WithheldHolder
 from shared.credential.shorthand import expand
 
-Status = Literal["present", "missing", "not-applicable"]
+Status = Literal["present", "missing", "not-applicable", "not-shown"]
+"""`not-shown`: its holder may show it, and did not."""
 
 
 class ElementReport(NamedTuple):
@@ -60,6 +61,7 @@ def _reports(status: Status) -> tuple[ElementReport, ...]:
 
 
 _PRESENT, _MISSING, _NOT_APPLICABLE = _reports("present"), _reports("missing"), _reports("not-applicable")
+_NOT_SHOWN = _reports("not-shown")[0]
 _MANDATORY_PRESENT = _PRESENT[:LAST_MANDATORY]
 _WITHOUT_LEVEL = (*_PRESENT[:7], _NOT_APPLICABLE[7], *_PRESENT[8:LAST_MANDATORY])
 
@@ -76,8 +78,11 @@ def missing_mandatory(subject: MicroCredential | Mapping[str, Any]) -> tuple[Ele
 
 def _of_credential(credential: MicroCredential) -> tuple[ElementReport, ...]:
     assessment = credential.assessment
+    mandatory = _WITHOUT_LEVEL if isinstance(credential.level, NotApplicable) else _MANDATORY_PRESENT
+    if isinstance(credential.holder, WithheldHolder):
+        mandatory = (_NOT_SHOWN, *mandatory[1:])
     return (
-        *(_WITHOUT_LEVEL if isinstance(credential.level, NotApplicable) else _MANDATORY_PRESENT),
+        *mandatory,
         (_MISSING if credential.prerequisites is None else _PRESENT)[11],
         (_MISSING if assessment.supervision is None else _PRESENT)[12],
         (_MISSING if assessment.grade is None else _PRESENT)[13],

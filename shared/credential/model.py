@@ -19,6 +19,7 @@ from shared.credential.parts import (
     QualityAssurance,
     Stackability,
     Term,
+    WithheldHolder,
     Workload,
 )
 from shared.credential.text import MOST_ITEMS, IscedField, Language, Moment, Multilingual, Part, Slug
@@ -50,3 +51,9 @@ class MicroCredential(Part):
     language: Language = "en"
     valid_from: Moment | None = None
     valid_until: Moment | None = None
+
+
+class ShownCredential(MicroCredential):
+    """A micro-credential as its holder shows it, perhaps without a name. Only presentations are read as one."""
+
+    holder: Holder | WithheldHolder

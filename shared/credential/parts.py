@@ -50,6 +50,19 @@ class Holder(Part):
         return self.full_name or f"{self.given_name} {self.family_name}"
 
 
+class WithheldHolder(Holder):
+    """Element 1 as it is presented where the learner chose to show no name, or only a part of one."""
+
+    @model_validator(mode="after")
+    def _is_named(self) -> Self:
+        return self
+
+    @property
+    def display_name(self) -> str:
+        """What was shown of the name."""
+        return self.full_name or self.given_name or self.family_name or "(not shown)"
+
+
 class Identifier(Part):
     """A name in somebody's register: `scheme` is the register (`vat`, `eter`, `registration`), `value` the entry."""
 

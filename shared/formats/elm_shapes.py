@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,7 +35,7 @@ GENERIC = "edc-generic-full"
 """The profile that every credential of the Europass platform meets."""
 
 MOST_MEMBERS = 4_000
-"""Members of a document that is looked at: the Commission's samples have under 900; each takes about a millisecond."""
+"""Members of a document that is looked at: the Commission's samples have under 1,000; each takes about a millisecond."""
 MOST_FAULTS = 50
 LARGEST_FILE = 2 * 1024 * 1024
 
@@ -87,6 +88,13 @@ class ShapesReport(NamedTuple):
 
     shapes: tuple[str, ...]
     faults: tuple[ShapeFault, ...]
+
+
+def prepare(folder: Path) -> None:
+    """Read what every check needs. Raises `ShapesUnusable` where the folder or this installation cannot run any."""
+    _require_installed()
+    _shapes(folder, GENERIC)
+    _context(folder)
 
 
 def check(document: Mapping[str, Any], folder: Path) -> ShapesReport:
@@ -145,10 +153,9 @@ def _context(folder: Path) -> Any:
 @lru_cache(maxsize=16)
 def _shapes(folder: Path, profile: str) -> tuple[Graph, tuple[str, ...]]:
     """The shapes of a profile with those that it imports, as far as the folder has them."""
-    try:
-        from rdflib import OWL, Graph  # an extra that few installations need
-    except ImportError as error:
-        raise ShapesUnusable("Install the extra `testamur[shacl]` to run SHACL shapes.") from error
+    _require_installed()
+    from rdflib import OWL, Graph
+
     known, graph = _files(folder), Graph()
     waiting, read = [profile], list[str]()
     while waiting:
@@ -164,6 +171,12 @@ def _shapes(folder: Path, profile: str) -> tuple[Graph, tuple[str, ...]]:
     if not read:
         raise ShapesUnusable("The folder holds no EDC-generic-full.ttl. Put the official shapes there.")
     return graph, tuple(known[name].stem for name in read)
+
+
+def _require_installed() -> None:
+    """An extra, since few installations need it and it is large."""
+    if find_spec("pyshacl") is None:
+        raise ShapesUnusable("Install the extra `testamur[shacl]` to run SHACL shapes.")
 
 
 def _read(path: Path) -> bytes:
@@ -187,11 +200,9 @@ def _graph(document: Mapping[str, Any], context: Any) -> Graph | None:
 
 
 def _run(data: Graph, shapes: Graph) -> Iterator[ShapeFault]:
-    try:
-        import pyshacl
-        from rdflib import RDF, SH, Graph
-    except ImportError as error:
-        raise ShapesUnusable("Install the extra `testamur[shacl]` to run SHACL shapes.") from error
+    import pyshacl
+    from rdflib import RDF, SH, Graph
+
     _, report, _ = pyshacl.validate(data, shacl_graph=shapes, inference="none", do_owl_imports=False, advanced=False)
     if not isinstance(report, Graph):
         yield ShapeFault("", "", "unreadable", UNREADABLE)

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from shared.credential import coherence, completeness, draft
@@ -130,6 +130,6 @@ def _are_texts(value: Any) -> bool:
 def _moment(written: str | None) -> datetime | None:
     try:
         found = datetime.fromisoformat(written) if written else None
-    except ValueError:
+        return found.astimezone(UTC) if found and found.tzinfo else None
+    except (ValueError, OverflowError):  # the latter at either end of the calendar, in a zone beside UTC
         return None
-    return found if found and found.tzinfo else None

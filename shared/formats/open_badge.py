@@ -44,9 +44,15 @@ _OWN = ("name", "awardedDate")
 """Members of the badge itself that are made from it."""
 
 
-def is_badge(payload: Mapping[str, Any]) -> bool:
-    """Whether a `vc+jwt`'s payload says that it is an Open Badge."""
-    kinds = payload.get("type")
+def is_badge(payload: bytes) -> bool:
+    """Whether a `vc+jwt`'s payload says that it is an Open Badge; one that cannot be read is none."""
+    if b"OpenBadgeCredential" not in payload and b"AchievementCredential" not in payload:
+        return False  # nearly every credential: no need to read it twice
+    try:
+        said = strict_json.loads(payload)
+    except strict_json.NotStrictJson:
+        return False
+    kinds = said.get("type") if isinstance(said, dict) else None
     return isinstance(kinds, list) and ("OpenBadgeCredential" in kinds or "AchievementCredential" in kinds)
 
 

@@ -13,6 +13,7 @@ Rules
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
 import orjson
@@ -43,6 +44,8 @@ TYPES = ("VerifiableCredential", "MicroCredential")
 _MOVED = ("holder", "validFrom", "validUntil")
 """Members of our model that have a place of their own in a W3C credential."""
 
+_NOT_ONE = "Header and payload do not name one institution of this exchange; ask the holder for the original."
+
 _CONTAINERS = 256
 """Nesting left to the model, which knows no member deeper than 9: up to so many containers need no walk."""
 
@@ -63,7 +66,7 @@ class _Status(Part):
     status_list_credential: Uri
 
 
-class _Document(Part):
+class Document(Part):
     """The payload, once the parts of the micro-credential have been put together under `microCredential`."""
 
     context: Annotated[tuple[_Base, _Undefined], Field(alias="@context")]
@@ -76,7 +79,7 @@ class _Document(Part):
     replaces: _Urn | None = None
 
 
-_DOCUMENT = _Document.__pydantic_validator__
+_DOCUMENT = Document.__pydantic_validator__
 
 
 def recognise(raw: bytes | str) -> str | None:
@@ -97,7 +100,7 @@ def payload(credential: MicroCredential, issuance: Issuance) -> bytes:
         "type": TYPES,
         "issuer": {"id": issuance.institution.urn, "name": award["awardingBody"]["legalName"]},
         **moved,
-        **({"credentialStatus": [_status(entry) for entry in issuance.status]} if issuance.status else {}),
+        **({"credentialStatus": [status_member(entry) for entry in issuance.status]} if issuance.status else {}),
         "credentialSubject": {**holder, "microCredential": award},
         **({"cnf": {"jwk": key}} if key else {}),
         "salt": encode(issuance.salt).decode(),
@@ -132,15 +135,21 @@ def read(token: Token) -> ReadCredential:
 
 def read_document(token: Token, raw: Any) -> ReadCredential:
     """What a payload in this form says, under that token's header. Raises `NotOurCredential`."""
+    said = read_gathered(_gathered(raw), _DOCUMENT)
+    if token.header.get("iss") != said.institution.urn or token.header.get("cty") != "vc":
+        raise NotOurCredential(_NOT_ONE)
+    return said
+
+
+def read_gathered(members: Mapping[str, Any], form: Any) -> ReadCredential:
+    """What a payload says once its parts were put together in the form of `Document`. Raises `NotOurCredential`."""
     try:
-        document = _DOCUMENT.validate_python(_gathered(raw), by_alias=True, by_name=False)
+        document: Document = form.validate_python(members, by_alias=True, by_name=False)
     except ValidationError as error:
         raise NotOurCredential(_explain(error)) from None
     institution = ids.parse_institution(document.issuer.id)
-    if institution is None or token.header.get("iss") != document.issuer.id or token.header.get("cty") != "vc":
-        raise NotOurCredential(
-            "Header and payload do not name one institution of this exchange; ask the holder for the original."
-        )
+    if institution is None:
+        raise NotOurCredential(_NOT_ONE)
     return ReadCredential(
         credential=document.micro_credential,
         ref=document.id.removeprefix("urn:uuid:"),
@@ -154,7 +163,8 @@ def read_document(token: Token, raw: Any) -> ReadCredential:
     )
 
 
-def _status(entry: StatusEntry) -> dict[str, str]:
+def status_member(entry: StatusEntry) -> dict[str, str]:
+    """A place of status as it stands in a credential."""
     return {
         "type": "BitstringStatusListEntry",
         "statusPurpose": entry.purpose,

@@ -44,6 +44,7 @@ __all__ = [
     "join",
     "read",
     "verify",
+    "verify_bound",
 ]
 
 KeyFinder = Callable[[Mapping[str, Any]], VerificationKey | None]
@@ -61,6 +62,13 @@ def verify(token: Token, key: VerificationKey) -> None:
         )
     if not may_sign(key.purpose, token.typ):
         raise SignatureInvalid("The key on record may not sign this type of token. Ask its signer.", reason="purpose")
+    _verify_signature(token, key)
+
+
+def verify_bound(token: Token, key: VerificationKey) -> None:
+    """As `verify`, for a token that need not name its key: `key` is the one that what it belongs to was bound to."""
+    if token.alg != key.alg or not may_sign(key.purpose, token.typ):
+        raise SignatureInvalid("The token is by another kind of key than it was bound to. Ask its signer.", reason="key")
     _verify_signature(token, key)
 
 

@@ -15,7 +15,7 @@ Rules (ETSI TS 119 182-1; RFC 7515, 7.2.1; RFC 7797)
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from shared.jose import strict_json, timestamps
@@ -92,7 +92,7 @@ def read(raw: bytes) -> Seal:
         payload=content,
         certificate=chain[0] if chain else None,
         chain=path_from(chain[0], chain[1:]) if chain else (),
-        algorithm=str(header.get("alg")) if header.get("alg") in SEAL_ALGORITHMS else "",
+        algorithm=_algorithm(header) or "",
         claimed_time=_moment(header.get("sigT")),
         timestamps=tuple(stamps),
         unchecked=tuple(dict.fromkeys(name for name, _, _ in unsigned if name not in ("sigTst", "arcTst"))),
@@ -158,7 +158,8 @@ def _fault(header: Mapping[str, Any], chain: list[Certificate], signing_input: b
         return "seal-malformed"
     if not UNDERSTOOD.issuperset(critical) or ("b64" in header and "b64" not in critical):
         return "seal-not-understood"
-    if header.get("alg") not in SEAL_ALGORITHMS or header.get("b64", True) not in (True, False):
+    algorithm = _algorithm(header)
+    if algorithm is None or type(header.get("b64", True)) is not bool:
         return "seal-not-understood"
     stated = header.get("x5t#S256")
     if stated is not None and stated != encode(chain[0].thumbprint).decode():
@@ -168,10 +169,15 @@ def _fault(header: Mapping[str, Any], chain: list[Certificate], signing_input: b
     except KeyRefused:
         return "certificate-unreadable"
     try:
-        ALGORITHMS[header["alg"]].verify(key, decode(signature, "signature"), signing_input)
+        ALGORITHMS[algorithm].verify(key, decode(signature, "signature"), signing_input)
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it does not hold
         return "seal-broken"
     return None
+
+
+def _algorithm(header: Mapping[str, Any]) -> str | None:
+    named = header.get("alg")
+    return named if isinstance(named, str) and named in SEAL_ALGORITHMS else None
 
 
 def _of_unsigned(
@@ -201,6 +207,6 @@ def _moment(written: Any) -> datetime | None:
     """`sigT`: a moment in UTC (5.2.1)."""
     try:
         found = datetime.fromisoformat(written) if isinstance(written, str) else None
-    except ValueError:
+        return found.astimezone(UTC) if found and found.tzinfo else None
+    except (ValueError, OverflowError):  # the latter at either end of the calendar, in a zone beside UTC
         return None
-    return found if found and found.tzinfo else None

@@ -28,6 +28,8 @@ class Purpose(StrEnum):
     """Signs the bearer tokens of people and programs."""
     INSTITUTION = "institution"
     """An awarding body's key: signs credentials."""
+    HOLDER = "holder"
+    """A learner's key: shows that it is the holder who presents a credential."""
     ANCHOR = "anchor"
     """Signs the federation list."""
 
@@ -44,6 +46,10 @@ FEDERATION_LIST = "testamur-federation+jwt"
 """The list of nodes."""
 CREDENTIAL = "vc+jwt"
 """A verifiable credential (VC-JOSE-COSE, 3.1.1); a Bitstring Status List is one too."""
+SD_CREDENTIAL = "dc+sd-jwt"
+"""A credential with selective disclosure (SD-JWT VC, 2.2.1)."""
+KEY_BINDING = "kb+jwt"
+"""A holder, showing that a credential is hers or his (RFC 9901, 4.3)."""
 STATUS_LIST = "statuslist+jwt"
 """A Token Status List."""
 ACCESS_TOKEN = frozenset({"at+jwt", "application/at+jwt"})
@@ -57,6 +63,8 @@ TYP_PURPOSE: Mapping[str, frozenset[Purpose]] = MappingProxyType(
         NODE_TOKEN: frozenset({Purpose.NODE_TOKEN}),
         FEDERATION_LIST: frozenset({Purpose.ANCHOR}),
         CREDENTIAL: frozenset({Purpose.INSTITUTION, Purpose.STATUS_LIST}),
+        SD_CREDENTIAL: frozenset({Purpose.INSTITUTION}),
+        KEY_BINDING: frozenset({Purpose.HOLDER}),
         STATUS_LIST: frozenset({Purpose.STATUS_LIST}),
         **dict.fromkeys(ACCESS_TOKEN, frozenset({Purpose.ACCESS_TOKEN})),
     }

@@ -144,6 +144,6 @@ def _name(name: x509.Name, kind: x509.ObjectIdentifier) -> str | None:
 def _says_eseal(certificate: x509.Certificate) -> bool:
     try:
         statements = certificate.extensions.get_extension_for_oid(_QC_STATEMENTS).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return False
     return isinstance(statements, x509.UnrecognizedExtension) and _ESEAL_DER in statements.value

@@ -15,6 +15,7 @@ from jwcrypto.jwk import JWK
 from shared.errors import Misconfigured
 from shared.jose.algorithms import ALGORITHMS, PrivateKey
 from shared.jose.keys import VerificationKey, public_jwk
+from shared.jose.own_certificate import of_itself
 from shared.jose.purpose import Purpose, may_sign
 from shared.jose.token import MAX_HEADER_BYTES, MAX_KID, REFUSED_MEMBERS, Token, encode
 
@@ -54,6 +55,10 @@ class Signer(Protocol):
         """The signature over `data` in JOSE's form."""
         ...
 
+    def certificate(self, name: str, urn: str) -> str:
+        """A certificate that the key makes of itself, in base64 (`own_certificate`)."""
+        ...
+
     def verification_key(self) -> VerificationKey:
         """The record that verifies what this signs."""
         ...
@@ -62,7 +67,7 @@ class Signer(Protocol):
 class LocalSigner:
     """A private key in this process's memory. Its text form shows nothing secret."""
 
-    __slots__ = ("_private", "_sign", "alg", "kid", "public_jwk", "purpose")
+    __slots__ = ("_certificates", "_private", "_sign", "alg", "kid", "public_jwk", "purpose")
 
     def __init__(self, private: PrivateKey, purpose: Purpose, kid: str | None = None) -> None:
         self.public_jwk = public_jwk(private, kid=kid)
@@ -70,6 +75,7 @@ class LocalSigner:
         self.alg: str = self.public_jwk.get("alg", "")
         self.purpose = purpose
         self._private = private
+        self._certificates: dict[tuple[str, str], str] = {}
         sign = ALGORITHMS[self.alg].sign if self.alg else None
         if sign is None or not 0 < len(self.kid) <= MAX_KID:
             raise Misconfigured("A signing key must be ES256, ES384 or EdDSA, with a `kid` of at most 256 characters.")
@@ -99,6 +105,12 @@ class LocalSigner:
     def sign(self, data: bytes) -> bytes:
         """The signature over `data` in JOSE's form."""
         return self._sign(self._private, data)
+
+    def certificate(self, name: str, urn: str) -> str:
+        """A certificate that the key makes of itself, made once for a name."""
+        if (name, urn) not in self._certificates:
+            self._certificates[name, urn] = of_itself(self._private, name, urn)
+        return self._certificates[name, urn]
 
     def verification_key(self) -> VerificationKey:
         """The record that verifies what this signs."""

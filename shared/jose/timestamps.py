@@ -12,7 +12,7 @@ Rules
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -78,7 +78,7 @@ def _check(kind: str, der: bytes, stamped: bytes) -> Timestamp:
         raise _Fault("timestamp-malformed")
     signer = signed["signer_infos"][0]
     over = _SET + signer["signed_attrs"].dump()[1:]  # taken before it is looked into: from then on it is written anew
-    time: datetime = info["gen_time"].native
+    time: datetime = info["gen_time"].native.astimezone(UTC)
     authority = _authority(signed, signer)
     imprint = info["message_imprint"]
     if not _is_hash(imprint["hash_algorithm"]["algorithm"].native, imprint["hashed_message"].native, stamped):
@@ -95,26 +95,35 @@ def _is_hash(algorithm: str, digest: bytes, data: bytes) -> bool:
 
 
 def _authority(signed: Any, signer: Any) -> Certificate:
-    """The signer's certificate: named by issuer and serial, and by hash in the signed attributes."""
-    named = signer["sid"].chosen
-    issuer, serial = named["issuer"].dump(), named["serial_number"].native
+    """The signer's certificate: named by hash in the signed attributes, and by issuer and serial."""
+    sid = signer["sid"].chosen
+    named = sid["issuer"].dump(), sid["serial_number"].native
+    hashed = _named_hash(signer)
     for choice in signed["certificates"]:
-        found = choice.chosen
-        same = found["tbs_certificate"]["issuer"].dump() == issuer and found.serial_number == serial
-        if same and _is_named(signer, found.dump()):
-            return seal_certificate.of_der(found.dump())
+        der = choice.chosen.dump()
+        if hashlib.new(hashed[0], der, usedforsecurity=False).digest() == hashed[1] and _issuer_and_serial(der) == named:
+            return seal_certificate.of_der(der)
     raise _Fault("timestamp-authority-unknown")
 
 
-def _is_named(signer: Any, der: bytes) -> bool:
+def _named_hash(signer: Any) -> tuple[str, bytes]:
+    """Algorithm and hash by which the signed attributes name the certificate: SHA-1 in the older of the two forms."""
     for attribute in signer["signed_attrs"]:
         if attribute["type"].native == "signing_certificate_v2":
             first = attribute["values"][0]["certs"][0]
-            return _is_hash(first["hash_algorithm"]["algorithm"].native, first["cert_hash"].native, der)
+            algorithm = first["hash_algorithm"]["algorithm"].native
+            if algorithm not in _DIGESTS:
+                break
+            return algorithm, first["cert_hash"].native
         if attribute["type"].native == "signing_certificate":
-            named = attribute["values"][0]["certs"][0]["cert_hash"].native
-            return bool(hashlib.sha1(der, usedforsecurity=False).digest() == named)
-    return False
+            return "sha1", attribute["values"][0]["certs"][0]["cert_hash"].native
+    raise _Fault("timestamp-authority-unknown")
+
+
+@lru_cache(maxsize=CERTIFICATES_KEPT)
+def _issuer_and_serial(der: bytes) -> tuple[bytes, int]:
+    found = asn1_x509.Certificate.load(der)["tbs_certificate"]
+    return found["issuer"].dump(), found["serial_number"].native
 
 
 def _signature_holds(signer: Any, authority: Certificate, content: bytes, over: bytes) -> bool:

@@ -73,10 +73,13 @@ class Token:
         return b"%b..%b" % (protected, encode(self.signature))
 
 
-def read(raw: bytes | str, *, typ: str | frozenset[str], max_bytes: int = MAX_BYTES) -> Token:
-    """Read a compact token of the expected type (or one of several); raises `TokenMalformed`. Its payload is not parsed."""
+def read(raw: bytes | str, *, typ: str | frozenset[str], max_bytes: int = MAX_BYTES, named: bool = True) -> Token:
+    """Read a compact token of the expected type (or one of several); raises `TokenMalformed`. Its payload is not parsed.
+
+    `named` False: it need not name its key, for whose key it is follows from what it is bound to (RFC 9901, 4.3).
+    """
     protected, body, signature = _split(raw, max_bytes)
-    return _of_type(_assemble(protected, body, decode(body, "payload"), signature), typ)
+    return _of_type(_assemble(protected, body, decode(body, "payload"), signature, named), typ)
 
 
 def join(detached: bytes | str, payload: bytes, *, typ: str | frozenset[str], max_bytes: int = MAX_BYTES) -> Token:
@@ -125,11 +128,11 @@ def _split(raw: bytes | str, max_bytes: int) -> tuple[bytes, bytes, bytes]:
     return parts[0], parts[1], parts[2]
 
 
-def _assemble(protected: bytes, body: bytes, payload: bytes, signature: bytes) -> Token:
+def _assemble(protected: bytes, body: bytes, payload: bytes, signature: bytes, named: bool = True) -> Token:
     """Check what holds for every type of token, and put it together."""
     if len(protected) > _MAX_HEADER_CHARS:
         refuse("header-size", "The token's header is longer than is taken here. Send one with a smaller header.")
-    header = _header(decode(protected, "header"))
+    header = _header(decode(protected, "header"), named)
     sealed = decode(signature, "signature")
     if len(sealed) not in ALGORITHMS[header["alg"]].lengths:
         refuse(
@@ -138,7 +141,7 @@ def _assemble(protected: bytes, body: bytes, payload: bytes, signature: bytes) -
     return Token(header, payload, b"%b.%b" % (protected, body), sealed)
 
 
-def _header(raw: bytes) -> dict[str, Any]:
+def _header(raw: bytes, named: bool) -> dict[str, Any]:
     try:
         header = strict_json.loads(raw)
     except strict_json.NotStrictJson as error:
@@ -150,7 +153,7 @@ def _header(raw: bytes) -> dict[str, Any]:
     alg, kid = header.get("alg"), header.get("kid")
     if type(alg) is not str or alg not in ALGORITHMS:
         refuse("algorithm", f"The token's `alg` is not taken here. Use one of {', '.join(ALGORITHMS)}.")
-    if type(kid) is not str or not 0 < len(kid) <= MAX_KID:
+    if (named or kid is not None) and (type(kid) is not str or not 0 < len(kid) <= MAX_KID):
         refuse("kid", "The token does not name its key. Send one with a `kid` of 1 to 256 characters.")
     return header
 

@@ -11,7 +11,7 @@ Rules
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pybase64
@@ -93,7 +93,15 @@ def read(raw: bytes) -> TrustedList:
     try:
         root = SafeTree.fromstring(raw, forbid_dtd=True)
         return _list(root)
-    except (DefusedXmlException, SafeTree.ParseError, ValueError, AttributeError, TypeError, RecursionError) as error:
+    except (
+        DefusedXmlException,
+        SafeTree.ParseError,
+        ValueError,
+        ArithmeticError,
+        AttributeError,
+        TypeError,
+        RecursionError,
+    ) as error:
         raise TrustedListUnreadable(
             "Give the XML of a national trusted list (ETSI TS 119 612) as its scheme operator publishes it."
         ) from error
@@ -167,4 +175,4 @@ def _moment(written: str) -> datetime:
     found = datetime.fromisoformat(written)
     if found.tzinfo is None:
         raise ValueError
-    return found
+    return found.astimezone(UTC)

@@ -68,6 +68,10 @@ class Context:
     known_at: datetime | None = None
     """Count only the status facts that were known here by then."""
     country: str | None = None
+    nonce: str | None = None
+    """What the holder was asked to sign, to show that it is she or he who presents it now."""
+    audience: str | None = None
+    """Whom the holder was asked to present it to."""
 
 
 class Signature(Enum):
@@ -94,6 +98,9 @@ class Case(NamedTuple):
     state: State
     key: InstitutionKey | None
     signature: Signature
+    nonce: str | None
+    audience: str | None
+    now: datetime
     authentic: bool
     """Whether this is shown to be the credential that its ref names."""
 
@@ -132,6 +139,9 @@ def case_of(context: Context, token: gate.Token, said: ReadCredential) -> Case:
         state,
         key,
         signature,
+        context.nonce,
+        context.audience,
+        context.now,
         signature is Signature.HOLDS or (signature is Signature.UNTRIED and _is_registered(state, context.presented)),
     )
 

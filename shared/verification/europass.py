@@ -1,9 +1,9 @@
-"""What can be said, offline, of a sealed Europass credential: eleven checks, and the verdict in the same three words.
+"""What can be said, offline, of a sealed Europass credential: twelve checks, and the verdict in the same three words.
 
 (0) read within limits             (4) its certificate not revoked       (8) complete: the elements of Annex I
 (1) the seal is intact             (5) timestamps                        (9) coherent
 (2) its certificate held then      (6) in its validity period           (10) only what the European Learning Model has
-(3) a trusted list vouches for it  (7) who sealed, issued, awarded
+(3) a trusted list vouches for it  (7) who sealed, issued, awarded      (11) the official shapes, where they are given
 
 - THEN is the earliest moment that a good timestamp of a listed authority proves; without one, now. The sealer's own word for
   the time is shown and counts for nothing.
@@ -17,11 +17,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from shared.credential.coherence import DEFAULT_POLICY, CoherencePolicy
 from shared.errors import TestamurError
-from shared.formats import europass
+from shared.formats import elm_shapes, europass
 from shared.formats.europass import Party, Sealed
 from shared.trust.trusted_list import TrustedList
 from shared.verification.seal import (
@@ -51,6 +52,7 @@ CHECKS = (
     "complete: the elements of Annex I",
     "coherent",
     "only what the European Learning Model has",
+    "meets the official SHACL shapes",
 )
 """The names of the checks, the same words everywhere."""
 
@@ -92,14 +94,18 @@ def verify_seal(
     now: datetime,
     lists: Sequence[TrustedList] = (),
     policy: CoherencePolicy = DEFAULT_POLICY,
+    shapes: Path | None = None,
 ) -> SealReport:
-    """Everything that the file, the lists and the clock allow to be said. Never raises for what is in the file."""
+    """Everything that the file, the lists and the clock allow to be said. Never raises for what is in the file.
+
+    `shapes` is a folder with the official SHACL shapes; raises `ShapesUnusable` where they cannot be run.
+    """
     try:
         sealed = europass.read(raw)
     except TestamurError as error:
         unread = Check(0, Outcome.FAILED, "malformed", f"It could not be read. {error.detail}", {})
         return SealReport(Verdict.INVALID, unread, (unread,), None)
-    checks = tuple(_checks(sealed, now, lists, policy))
+    checks = (*_checks(sealed, now, lists, policy), _shaped(sealed, shapes))
     failed = next((check for check in checks if check.outcome is Outcome.FAILED), None)
     doubtful = next((check for check in checks if check.outcome is Outcome.UNKNOWN), None)
     if failed is not None:
@@ -177,6 +183,18 @@ def _modelled(sealed: Sealed) -> Check:
         return passed(10, "It says nothing that the model has no place for.", {})
     told = "; ".join(f"{fault.path or '/'}: {fault.message}" for fault in faults[:5])
     return warning(10, "not-as-modelled", f"{told}.", {"faults": [list(fault) for fault in faults]})
+
+
+def _shaped(sealed: Sealed, folder: Path | None) -> Check:
+    if folder is None:
+        words = "Not checked: no folder with the official shapes was given."
+        return Check(11, Outcome.SKIPPED, "no-shapes", words, {})
+    found = elm_shapes.check(sealed.document, folder)
+    evidence: dict[str, Any] = {"shapes": list(found.shapes)}
+    if not found.faults:
+        return passed(11, "It meets the official shapes.", evidence)
+    told = "; ".join(f"{'.'.join(filter(None, fault[:2])) or '/'}: {fault.message}" for fault in found.faults[:5])
+    return warning(11, "not-as-shaped", f"{told}.", evidence | {"faults": [list(fault) for fault in found.faults]})
 
 
 def _party(party: Party) -> dict[str, Any]:

@@ -10,6 +10,7 @@ European micro-credential found in public is complete.
 from __future__ import annotations
 
 from shared.credential import coherence, completeness
+from shared.credential.parts import WithheldHolder
 from shared.formats.port import ReadCredential
 from shared.verification.presented import Presented
 from shared.verification.verdict import StepResult, found, passed
@@ -30,6 +31,8 @@ def complete(said: ReadCredential) -> StepResult:
     missing = [element.number for element in completeness.missing_mandatory(said.credential)]
     if missing:
         return found(1, "incomplete", {"missing": missing}, f"Missing: {', '.join(map(str, missing))}.")
+    if isinstance(said.credential.holder, WithheldHolder):
+        return found(1, "name-not-shown", {"not_shown": [1]})
     return _COMPLETE
 
 

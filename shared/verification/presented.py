@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.errors import TestamurError
-from shared.formats import vc_jwt
+from shared.formats import known
 from shared.formats.port import ReadCredential
 from shared.ids import InstitutionId
 from shared.jose import gate
+from shared.jose.sd_jwt import Presentation
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class Presented:
     credential: ReadCredential | None = None
     commitment: str | None = None
     """SHA-256 of the signing input, to be compared with the registered one."""
+    presentation: Presentation | None = None
+    """What else was shown, of a credential with selective disclosure."""
     refusal: str | None = None
     """`malformed` or `unknown-format`."""
     detail: str = ""
@@ -47,11 +50,11 @@ class Presented:
 
 def recognise(raw: bytes | str) -> Presented:
     """Step 0's work: recognise the format, read within limits. Never raises; what cannot be read holds its refusal."""
-    name = vc_jwt.recognise(raw)
+    name = known.recognise(raw)
     if name is None:
         return Presented(None, refusal="unknown-format")
     try:
-        token = gate.read(raw, typ=vc_jwt.NAME)
-        return Presented(name, token, vc_jwt.read(token), vc_jwt.commitment(token))
+        found = known.read(raw, name)
+        return Presented(found.format, found.token, found.credential, found.commitment, found.presentation)
     except TestamurError as error:
         return Presented(name, refusal="malformed", detail=error.detail)

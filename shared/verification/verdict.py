@@ -124,6 +124,13 @@ TABLE: Mapping[tuple[int, str], Row] = MappingProxyType(
         (7, "commitment-mismatch"): Row(Outcome.FAILED, "Another credential is registered under its name."),
         (7, "registration-differs"): Row(Outcome.FAILED, "It is registered for another institution, key or type."),
         (7, "not-authentic"): _NOT_AUTHENTIC,
+        (1, "name-not-shown"): Row(Outcome.WARNING, "Its holder did not show whose it is."),
+        (8, "key-binding-invalid"): Row(
+            Outcome.FAILED, "It was not presented by its holder, here and now. Ask the holder to present it again."
+        ),
+        (8, "key-binding-not-asked"): Row(
+            Outcome.WARNING, "Its holder signed the presentation, and nothing was asked that would show for whom and when."
+        ),
         (8, "holder-not-proven"): Row(Outcome.WARNING, "Nothing shows that it is the holder who presents it."),
         (9, "no-parts"): Row(Outcome.SKIPPED, "It has no parts."),
         (10, "level-unknown"): Row(Outcome.WARNING, "Its level cannot be placed here with certainty."),

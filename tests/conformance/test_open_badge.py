@@ -71,8 +71,9 @@ def badge_of(subject: MicroCredential) -> dict[str, Any]:
 def test_the_module_is_a_format_of_its_own() -> None:
     form: Format = open_badge
     assert form.NAME != vc_jwt.NAME
-    assert open_badge.is_badge(badge_of(credential()))
-    assert not open_badge.is_badge(orjson.loads(vc_jwt.payload(credential(), issuance())))
+    assert open_badge.is_badge(open_badge.payload(credential(), issuance()))
+    named = credential(title="OpenBadgeCredential", further_information='"type": ["OpenBadgeCredential"]')
+    assert not open_badge.is_badge(vc_jwt.payload(named, issuance()))
 
 
 @pytest.mark.parametrize("case", CASES)

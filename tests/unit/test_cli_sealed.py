@@ -16,7 +16,7 @@ from shared.ids import InstitutionId, new_ref
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from tests.sealing import QC, authority, sealed_example, trusted_list
-from tests.shared_data import ROOT
+from tests.shared_data import ROOT, shared_file
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
@@ -39,6 +39,26 @@ def test_a_trusted_list_that_is_none_is_refused_in_a_sentence(tmp_path: Path, ca
     file.write_bytes(sealed_example())
     assert run(["verify", str(file), "--trusted-list", str(file)]) == 1
     assert "trusted list" in capsys.readouterr().err
+
+
+def test_the_official_shapes_are_run_where_their_folder_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pyshacl", reason="the extra testamur[shacl] is not installed")
+    folder, file = shared_file("samples", "europass-elm-v3-shapes"), tmp_path / "sealed.jsonld"
+    file.write_bytes(sealed_example())
+    assert run(["verify", str(file), "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["steps"][11]["reason"] == "no-shapes"
+    assert run(["verify", str(file), "--shapes", str(folder), "--json"]) == 3
+    shaped = json.loads(capsys.readouterr().out)["steps"][11]
+    assert shaped["evidence"]["shapes"] == ["EDC-generic-full", "EDC-generic-no-cv"]
+    assert shaped["outcome"] in ("passed", "warning")
+
+
+def test_a_folder_without_shapes_is_refused_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("pyshacl", reason="the extra testamur[shacl] is not installed")
+    file = tmp_path / "sealed.jsonld"
+    file.write_bytes(sealed_example())
+    assert run(["verify", str(file), "--shapes", str(tmp_path)]) == 1
+    assert "EDC-generic-full" in capsys.readouterr().err
 
 
 def test_a_credential_is_exported_to_the_european_learning_model(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from shared.credential import draft, written
 from shared.formats import elm_export
+from shared.jose import jades
 from shared.trust import trusted_list
 from shared.verification.europass import SealReport, verify_seal
 from shared.verification.verdict import Outcome, Verdict
@@ -104,6 +105,8 @@ def test_a_changed_file_is_invalid(change: Callable[[dict[str, Any]], Any], reas
     [
         ({"alg": "none"}, "seal-not-understood"),
         ({"alg": "HS256"}, "seal-not-understood"),
+        ({"alg": {"a": 1}}, "seal-not-understood"),
+        ({"alg": ["RS256"]}, "seal-not-understood"),
         ({"crit": ["b64", "sigT", "exp"], "exp": 1}, "seal-not-understood"),
         ({"crit": ["b64", "sigD"]}, "seal-malformed"),
         ({"crit": ["sigT"]}, "seal-not-understood"),
@@ -118,6 +121,21 @@ def test_a_seal_that_is_not_understood_is_not_taken_for_one_that_holds(header: d
     report = verify_seal(sealed(header=header), NOW, lists())
     assert found(report, 1) == (Outcome.UNKNOWN, reason)
     assert report.verdict is Verdict.INDETERMINATE
+
+
+@pytest.mark.parametrize("written", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "soon", 7, None, {}])
+def test_a_time_of_sealing_beyond_the_calendar_is_none(written: Any) -> None:
+    report = verify_seal(sealed(header={"sigT": written, "crit": ["b64"]}), NOW)
+    assert report.checks[1].evidence["claimed_time"] is None
+
+
+def test_a_certificate_with_an_extension_twice_is_reported_without_falling_over() -> None:
+    identifier, constraints = b"\x06\x03\x55\x1d\x0e", b"\x06\x03\x55\x1d\x13"  # subject key identifier, basic constraints
+    assert sealer().der.count(identifier) == sealer().der.count(constraints) == 1
+    x5c = [sealing.base64.b64encode(sealer().der.replace(identifier, constraints)).decode()]
+    report = verify_seal(sealed(header={"x5c": x5c, "x5t#S256": None}), NOW, lists())
+    assert report.checks[2].evidence["says_it_is_for_seals"] is False
+    assert report.checks[3].outcome is Outcome.UNKNOWN
 
 
 def test_a_certificate_put_in_the_place_of_another_is_found() -> None:
@@ -158,6 +176,7 @@ def test_something_else_under_a_good_seal_is_no_credential(payload: str) -> None
         {"credentialSubject": {"hasClaim": [7, {"type": 9}]}},
         {"issuer": "urn:x"},
         {"validFrom": "yesterday"},
+        {"validFrom": "0001-01-01T00:00:00+14:00", "validUntil": "9999-12-31T23:59:59-14:00"},
         {"issuer": {"legalName": ["x"], "location": [[]]}},
     ],
 )
@@ -212,3 +231,14 @@ def test_a_service_counts_by_what_it_was_at_the_time() -> None:
         if (moment := datetime(2026, month, 15, tzinfo=UTC))
     }
     assert states == {1: None, 3: True, 11: False}
+
+
+def test_a_large_picture_is_no_fault_and_too_large_a_file_is_told_its_limit() -> None:
+    def pictured(size: int) -> bytes:
+        content = {"id": "urn:epass:mediaObject:9", "type": "MediaObject", "content": "A" * size}
+        return sealed(document(displayParameter={"id": "urn:x:1", "type": "DisplayParameter", "background": content}))
+
+    assert found(verify_seal(pictured(400_000), NOW), 1) == (Outcome.PASSED, None)
+    refused = verify_seal(pictured(jades.LARGEST), NOW)
+    assert refused.verdict is Verdict.INVALID
+    assert "pictures" in refused.checks[0].detail

@@ -46,7 +46,7 @@ INVALID = {
     "malformed", "signature-invalid", "key-compromised", "not-accredited", "accreditation-withdrawn",
     "accreditation-expired", "accreditation-not-yet", "jurisdiction-out-of-scope", "type-out-of-scope",
     "level-out-of-scope", "field-out-of-scope",
-    "expired", "revoked", "superseded", "commitment-mismatch", "registration-differs",
+    "expired", "revoked", "superseded", "commitment-mismatch", "registration-differs", "key-binding-invalid",
 }  # fmt: skip
 INDETERMINATE = {
     "unknown-format", "unknown-nation", "unknown-key", "key-retired", "key-not-yet-added", "federation-list-expired",

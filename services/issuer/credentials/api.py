@@ -19,6 +19,7 @@ from services.issuer.credentials.commands import (
 from services.issuer.credentials.repository import CREDENTIALS
 from services.issuer.credentials.vault import VAULT
 from services.issuer.desk import Desk
+from shared.formats import sd_jwt_vc
 from shared.ids import REF, SLUG
 from shared.web.auth import Caller, requires
 from shared.web.idempotency import KEYED
@@ -88,6 +89,12 @@ async def list_credentials(
     found = await desk.store.scan(CREDENTIALS, where=where, after=paging.after, limit=paging.fetch)
     shown = {row.key: await handlers.summary_of(desk.store, desk.node, row) for row in found[: paging.limit]}
     return page(found, paging, lambda row: shown[row.key], request, response)
+
+
+@routes.get("/vct/micro-credential", response_class=Response)
+async def type_metadata() -> Response:
+    """What the type of our `dc+sd-jwt` credentials is (SD-JWT VC type metadata); `vct#integrity` is its hash."""
+    return Response(sd_jwt_vc.METADATA, media_type="application/json")
 
 
 @routes.get("/credentials/{ref}")

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from services.issuer.credentials.domain import IssuedStatus
 from shared.clock import Instant
 from shared.events.base import Ref, Slug
 from shared.web.command import Command, View
 
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) != len(names):
+        raise ValueError("a format is named twice")
+    return names
+
+
 Draft = dict[str, Any]
 """A micro-credential as a person writes it; `/docs` and the README show one. What it lacks is named in the refusal."""
+
+
+FormatName = Literal["vc+jwt", "dc+sd-jwt", "openbadge+jwt"]
+"""The formats that are issued: `shared.formats.known.FORMS`."""
+
+DEFAULT_FORMATS: tuple[FormatName, ...] = ("vc+jwt",)
+
+Formats = Annotated[tuple[FormatName, ...], Field(min_length=1, max_length=3), AfterValidator(_each_once)]
 
 
 class CheckCredential(Command):
@@ -20,6 +35,8 @@ class CheckCredential(Command):
 
     institution: Slug
     """The institution that would sign it."""
+    formats: Formats = DEFAULT_FORMATS
+    """In which formats it is signed, all under one ref; the first is the one that the answer's `credential` holds."""
     credential: Draft = Field(examples=[{"title": "Data literacy", "workload": {"ects": 2, "hours": 52}}])
     """The micro-credential: its eleven mandatory elements and what else is to be said."""
     valid_from: Instant | None = None
@@ -37,6 +54,9 @@ class IssueCredential(CheckCredential):
 
 class CorrectCredential(Command):
     """Ask for a corrected credential in place of an earlier one."""
+
+    formats: Formats = DEFAULT_FORMATS
+    """In which formats it is signed."""
 
     credential: Draft
     """The whole micro-credential as it should have been."""
@@ -71,7 +91,9 @@ class CredentialView(CredentialSummary):
     """A credential with its signed form, to hand to its holder."""
 
     credential: str | None
-    """The signed credential (compact serialisation); null once it has been erased."""
+    """The signed credential in the first of its formats; null once it has been erased."""
+    formats: dict[str, str]
+    """The signed credential in each of its formats; empty once it has been erased."""
 
 
 class FindingView(View):

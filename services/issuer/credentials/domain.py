@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -16,7 +16,6 @@ from typing import Literal
 from shared.credential.faults import Fault, as_members
 from shared.errors import Conflict, Invalid, NotFound
 from shared.events.issuance import CredentialIssued
-from shared.formats import vc_jwt
 from shared.formats.port import StatusEntry
 from shared.status.fold import State, Status
 from shared.trust.scope import REFUSALS
@@ -98,13 +97,15 @@ class DraftOutdated(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A signed credential that nobody has seen yet: `box` is it encrypted under `key`, `trust_version` what it rests on."""
+    """A signed credential that nobody has seen yet; `trust_version` is what it rests on."""
 
     node: str
     event: CredentialIssued
-    compact: bytes
+    signed: Mapping[str, bytes]
+    """The credential as it is handed to its holder, by format; the first is the one that was asked for first."""
     key: bytes
-    box: str
+    boxes: Mapping[str, str]
+    """The same, each encrypted under `key`."""
     valid_from: datetime
     trust_version: int
 
@@ -200,7 +201,3 @@ def refuse_correction(state: State) -> None:
 def status_of(state: State) -> IssuedStatus:
     """The state of a credential in the words of this service."""
     return _STATUS[state.status]
-
-
-FORMAT = vc_jwt.NAME
-"""The format that is issued."""

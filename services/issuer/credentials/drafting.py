@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 from services.issuer.credentials import sealing
 from services.issuer.credentials.commands import CheckCredential, CheckView, FindingView, IssueCredential
 from services.issuer.credentials.domain import (
-    FORMAT,
     CredentialRefused,
     Draft,
     InstitutionUnknown,
@@ -38,8 +37,9 @@ from shared.credential.levels import eqf_of
 from shared.credential.model import DEFAULT_TYPE, MicroCredential
 from shared.errors import TestamurError
 from shared.events.issuance import CredentialIssued
-from shared.formats import vc_jwt
+from shared.formats.known import FORMS, Form
 from shared.formats.port import Issuance, new_salt
+from shared.formats.vc_jwt import commitment
 from shared.ids import InstitutionId, new_ref
 from shared.jose.signers import LocalSigner
 from shared.trust.scope import REFUSALS, Wanted
@@ -88,7 +88,8 @@ async def _by_the_newest_book(desk: Desk, work: Callable[[], Awaitable[T]]) -> T
 async def _check(desk: Desk, command: CheckCredential) -> list[StepResult]:
     ready = await _ready(desk, command)
     issuance = _issuance(desk, ready.institution, ("1", 0), None)
-    return _rehearse(desk, ready, vc_jwt.payload(ready.credential, issuance))
+    rehearsed = [_rehearse(desk, ready, form, form.unsigned(ready.credential, issuance)) for form in _forms(command)]
+    return rehearsed[0]
 
 
 async def _draft(desk: Desk, command: IssueCredential) -> Draft:
@@ -96,18 +97,21 @@ async def _draft(desk: Desk, command: IssueCredential) -> Draft:
     ready = await _ready(desk, command)
     place = await desk.place()
     issuance = _issuance(desk, ready.institution, place, command.replaces)
-    payload = vc_jwt.payload(ready.credential, issuance)
+    unsigned = [(form, form.unsigned(ready.credential, issuance)) for form in _forms(command)]
     await asyncio.sleep(0)
-    _rehearse(desk, ready, payload)
+    for form, made in unsigned:
+        _rehearse(desk, ready, form, made)
     await asyncio.sleep(0)
-    token = vc_jwt.seal(payload, ready.institution, ready.signer)
-    compact, key = token.compact, sealing.new_key()
+    tokens = {form.name: (form, made, form.seal(made, ready.institution, ready.signer)) for form, made in unsigned}
+    signed = {name: form.handed(made, token) for name, (form, made, token) in tokens.items()}
+    commitments = {name: commitment(token) for name, (_, _, token) in tokens.items()}
+    key = sealing.new_key()
     return Draft(
         node=desk.node,
-        event=_event(ready, issuance, place, vc_jwt.commitment(token)),
-        compact=compact,
+        event=_event(ready, issuance, place, commitments),
+        signed=signed,
         key=key,
-        box=sealing.seal(key, issuance.ref, "credential", compact),
+        boxes={name: sealing.seal(key, issuance.ref, _use(command, name), whole) for name, whole in signed.items()},
         valid_from=ready.credential.valid_from or ready.credential.issued,
         trust_version=version,
     )
@@ -123,6 +127,15 @@ async def _ready(desk: Desk, command: CheckCredential) -> _Ready:
         raise _cannot_sign(desk.is_known(command.institution, wanted, now))
     institution = InstitutionId(desk.settings.federation, desk.node, command.institution)
     return _Ready(credential, wanted, institution, signer, now)
+
+
+def _forms(command: CheckCredential) -> list[Form]:
+    return [FORMS[name] for name in command.formats]
+
+
+def _use(command: CheckCredential, name: str) -> str:
+    """What a box is bound to: the first format's is the credential, as it was when there was one format."""
+    return "credential" if name == command.formats[0] else name
 
 
 def _built(desk: Desk, command: CheckCredential, now: datetime) -> MicroCredential:
@@ -163,20 +176,21 @@ def _issuance(desk: Desk, institution: InstitutionId, place: tuple[str, int], re
     return Issuance(new_ref(), institution, entries, new_salt(), replaces)
 
 
-def _rehearse(desk: Desk, ready: _Ready, payload: bytes) -> list[StepResult]:
+def _rehearse(desk: Desk, ready: _Ready, form: Form, made: Any) -> list[StepResult]:
     """Sign with a throwaway key and look at the result as a verifier would; raises `CredentialRefused`."""
     signer, key = desk.throwaway.take()
-    results = rehearse(vc_jwt.seal(payload, ready.institution, signer).compact, key, desk.policy, ready.now, desk.book)
+    whole = form.handed(made, form.seal(made, ready.institution, signer))
+    results = rehearse(whole, key, desk.policy, ready.now, desk.book)
     outside = any(step.reason in REFUSALS for step in results)
     objections = desk.book.objections(ready.institution.slug, ready.wanted, ready.now) if outside else ()
     refuse_findings(results, ready.credential.issued, ready.now, objections)
     return results
 
 
-def _event(ready: _Ready, issuance: Issuance, place: tuple[str, int], commitment: str) -> CredentialIssued:
+def _event(ready: _Ready, issuance: Issuance, place: tuple[str, int], commitments: dict[str, str]) -> CredentialIssued:
     return CredentialIssued(
         ref=issuance.ref,
-        commitments={FORMAT: commitment},
+        commitments=commitments,
         institution=ready.institution.slug,
         kid=ready.signer.kid,
         credential_type=ready.wanted.credential_type,

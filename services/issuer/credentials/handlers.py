@@ -12,7 +12,6 @@ from typing import TypeVar
 from services.issuer.credentials import repository, sealing
 from services.issuer.credentials.commands import CorrectCredential, CredentialSummary, CredentialView, IssueCredential
 from services.issuer.credentials.domain import (
-    FORMAT,
     CredentialReplaced,
     Draft,
     DraftOutdated,
@@ -84,6 +83,7 @@ async def correction_of(desk: Desk, ref: str, command: CorrectCredential, tenant
     old = await repository.find_credential(desk.store, ref, tenant)
     return IssueCredential(
         institution=old.body["institution"],
+        formats=command.formats,
         credential=command.credential,
         valid_from=command.valid_from,
         valid_until=command.valid_until,
@@ -110,9 +110,12 @@ async def read_credential(reader: Reader, origin: str, ref: str, tenant: str | N
     """A credential with its signed form, opened with its key; without it once it was erased."""
     row = await repository.find_credential(reader, ref, tenant)
     key = await repository.credential_key(reader, ref)
-    opened = sealing.unseal(key, ref, "credential", row.body["box"]).decode() if key else None
     summary = await summary_of(reader, origin, row)
-    return CredentialView(**dict(summary), credential=opened)
+    boxes = {"credential": row.body["box"], **row.body.get("further", {})} if key else {}
+    opened = {use: sealing.unseal(key or b"", ref, use, box).decode() for use, box in boxes.items()}
+    first = opened.pop("credential", None)
+    formats = {row.body["format"]: first, **opened} if first else {}
+    return CredentialView(**dict(summary), credential=first, formats=formats)
 
 
 async def summary_of(reader: Reader, origin: str, row: Document) -> CredentialSummary:
@@ -170,13 +173,13 @@ async def _replace(unit: Unit, draft: Draft, replaced: str) -> None:
 
 
 def _issued(draft: Draft) -> CredentialView:
-    event = draft.event
+    event, first = draft.event, next(iter(draft.signed))
     return CredentialView(
         ref=event.ref,
         institution=event.institution,
         status="issued",
-        format=FORMAT,
-        commitment=event.commitments[FORMAT],
+        format=first,
+        commitment=event.commitments[first],
         kid=event.kid,
         credential_type=event.credential_type,
         issued=event.issued,
@@ -184,5 +187,6 @@ def _issued(draft: Draft) -> CredentialView:
         valid_until=event.valid_until,
         replaces=event.replaces,
         replaced_by=None,
-        credential=draft.compact.decode(),
+        credential=draft.signed[first].decode(),
+        formats={name: whole.decode() for name, whole in draft.signed.items()},
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 import pybase64
 
-from services.issuer.credentials.domain import FORMAT, CredentialUnknown, Draft
+from services.issuer.credentials.domain import CredentialUnknown, Draft
 from shared.bus.inbox import Heard
 from shared.clock import rfc3339
 from shared.events.base import CATALOGUE
@@ -23,7 +23,8 @@ from shared.store.port import Collection, Document, DuplicateKey, Index, Reader,
 from shared.trust.accreditation import TrustFact
 
 CREDENTIALS = Collection("credentials", (Index(("institution",)),))
-"""By ref: who signed it by which key, dates, commitment, place in the status list, and `box`, the encrypted credential."""
+"""By ref: who signed it by which key, dates, commitment, place in the status list, and `box`, the encrypted credential;
+`further` holds it in further formats, by name."""
 
 CREDENTIAL_KEYS = Collection("credential_keys")
 """By ref: `{key}`. Deleting the document erases the credential and every stored answer that holds it."""
@@ -60,20 +61,22 @@ COLLECTIONS = (
 
 async def insert_credential(tx: Transaction, draft: Draft) -> None:
     """Keep a credential and its key."""
-    event = draft.event
+    event, (first, *others) = draft.event, draft.boxes
+    further = {name: draft.boxes[name] for name in others}
     body = {
         "institution": event.institution,
         "kid": event.kid,
         "credential_type": event.credential_type,
-        "format": FORMAT,
-        "commitment": event.commitments[FORMAT],
+        "format": first,
+        "commitment": event.commitments[first],
         "status_list": event.status_list,
         "status_index": event.status_index,
         "issued": rfc3339(event.issued),
         "valid_from": rfc3339(draft.valid_from),
         "valid_until": rfc3339(event.valid_until) if event.valid_until else None,
         "replaces": event.replaces,
-        "box": draft.box,
+        "box": draft.boxes[first],
+        **({"further": further} if further else {}),
     }
     await tx.insert(CREDENTIALS, event.ref, body)
     await tx.insert(CREDENTIAL_KEYS, event.ref, {"key": pybase64.b64encode(draft.key).decode()})

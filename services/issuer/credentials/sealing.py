@@ -2,14 +2,13 @@
 
 - AES-256-GCM (NIST SP 800-38D): a random key a credential, a random nonce a message. The ref and the use are bound in as
   associated data, so a box that is moved to another row or to another use does not open.
-- One key seals two messages: the credential, and the stored answer to the request that made it.
+- One key seals a few messages: the credential in each of its formats, and the stored answer to the request that made it.
 - Who holds both boxes and keys can read: that they lie apart makes erasing possible, and hides nothing from the node itself.
 """
 
 from __future__ import annotations
 
 import secrets
-from typing import Literal
 
 import pybase64
 from cryptography.exceptions import InvalidTag
@@ -17,12 +16,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from shared.errors import Misconfigured
 
-Use = Literal["credential", "answer"]
-"""What a box holds."""
+Use = str
+"""What a box holds: `credential` (in the format that the row names), `answer`, or the name of a further format."""
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
-"""96 bits, as SP 800-38D, 8.2 recommends; with two messages a key, random nonces cannot meet."""
+"""96 bits, as SP 800-38D, 8.2 recommends; with a few messages a key, random nonces cannot meet."""
 
 
 class BoxDamaged(Misconfigured):
