@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.cli.serving import spare_the_collector
-from tests.bench import border, credentials, europass, replica, storage
+from tests.bench import border, credentials, europass, formats, replica, storage
 from tests.bench.measure import Row
 from tests.shared_data import ROOT
 
@@ -30,6 +30,7 @@ async def rows(wanted: set[str]) -> AsyncIterator[Row]:
         "replica": replica.rows,
         "border": border.rows,
         "europass": europass.rows,
+        "formats": formats.rows,
     }
     for name, group in groups.items():
         if wanted and name not in wanted:

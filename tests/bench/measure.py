@@ -46,6 +46,13 @@ def at_least(name: str, what: str, pairs: Sequence[tuple[float, float]], goal: f
     return Row(name, what, round(ours, 1), round(against, 1), round(ratio, 3), f">= {goal:g}", ratio >= goal)
 
 
+def at_most_ratio(name: str, what: str, pairs: Sequence[tuple[float, float]], goal: float) -> Row:
+    """A row of two rates, whose ratio of times must stay below the goal; shown in microseconds."""
+    ratio = statistics.median(against / ours for ours, against in pairs)
+    ours, against = (1e6 / statistics.median(side) for side in zip(*pairs, strict=True))
+    return Row(name, what, round(ours, 1), round(against, 1), round(ratio, 3), f"<= {goal:g}", ratio <= goal)
+
+
 def rate_of(name: str, what: str, rates: Sequence[float], goal: float) -> Row:
     """A row whose own rate, a second, must reach the goal."""
     ours = statistics.median(rates)
