@@ -1,13 +1,14 @@
 """The demo's story, scene by scene: what is done, what Lisbon answers, and what it ought to answer.
 
-1 two nations   2 Tartu is accredited and issues   3 Lisbon verifies   4 Tartu revokes   5 forgeries   6 what each knows
-7 Estonia falls silent
+1 two nations   2 Tartu is accredited and issues   3 Lisbon verifies   4 Tartu revokes   5 forgeries
+6 the learner shows what she chooses   7 what each knows   8 Estonia falls silent
 
 Every answer is compared with the expected one; the demo fails when one is otherwise.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,8 +23,12 @@ from services.cli import demo_forgeries as forgeries
 from services.cli import output
 from services.cli.demo_world import World, once_known, until
 from services.cli.institutions import MICRO_CREDENTIAL, accredit_with_key
+from shared.clock import SystemClock
 from shared.credential import written
+from shared.formats import holding, sd_jwt_vc
 from shared.ids import InstitutionId
+from shared.jose.purpose import Purpose
+from shared.jose.signers import LocalSigner
 from testamur import Client, ProblemError
 
 EXAMPLE = Path(__file__).with_name("data-literacy.yaml")
@@ -102,6 +107,7 @@ class Story:
         self._forgeries(first)
         self.valid_credential = self._issue("Tartu issues it again, without the mistake")["credential"]
         self._expect("the new credential", self.valid_credential, "valid")
+        self._choose()
         self._knowledge()
         self._silence(first)
         return self.outcomes
@@ -167,6 +173,21 @@ class Story:
             why = problem.detail
         self._check("its own issuer, asked by the school of music", "refused (credential-refused)", answered, 0.0, why)
 
+    def _choose(self) -> None:
+        """The learner's own side: a wallet's key, a choice of what to show, an answer to one verifier's question."""
+        self._scene("The learner shows what she chooses, to whom she chooses")
+        wallet = LocalSigner.generate(Purpose.HOLDER)
+        bound = {name: wallet.public_jwk[name] for name in ("kty", "crv", "x", "y")}
+        members = {**self.members, "holder": {**self.members["holder"], "key": bound}}
+        issued = self.estonia.issue(str(TARTU["institution"]), members, formats=[sd_jwt_vc.NAME])
+        self._say("Issued once more, for her wallet: every personal claim is concealed until she shows it.")
+        shown = holding.choose(issued["credential"].encode(), ["grade"])
+        asked = {"nonce": secrets.token_urlsafe(12), "audience": self.portugal.url}
+        answer = holding.bind(shown, wallet, now=SystemClock().now(), **asked).decode()
+        self._expect("her grade without her name, in answer to Lisbon's question", answer, "valid", **asked)
+        elsewhere = {**asked, "nonce": secrets.token_urlsafe(12)}
+        self._expect("the same, shown again by somebody else", answer, "invalid (key-binding-invalid)", **elsewhere)
+
     def _knowledge(self) -> None:
         self._scene("What each node knows, and how old that is")
         lines = []
@@ -191,9 +212,9 @@ class Story:
     def _issued_status(self, ref: str) -> str:
         return str(self.estonia.credential(ref)["status"])
 
-    def _expect(self, shown: str, credential: str, expected: str) -> dict[str, Any]:
+    def _expect(self, shown: str, credential: str, expected: str, **question: str) -> dict[str, Any]:
         """Ask Lisbon until it answers as expected or patience ends; the report, and an outcome more."""
-        report, took = until(lambda: self.portugal.verify(credential), lambda found: _verdict(found) == expected)
+        report, took = until(lambda: self.portugal.verify(credential, **question), lambda found: _verdict(found) == expected)
         why = report["detail"] if report["reason"] else ""
         self._check(shown, expected, _verdict(report), took, why)
         return report

@@ -30,6 +30,8 @@ EXPECTED = [
     "indeterminate (unknown-nation)",
     "registered",
     "valid",
+    "valid",
+    "invalid (key-binding-invalid)",
     "yes",
     "yes",
     "indeterminate (stale)",
