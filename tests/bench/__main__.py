@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.cli.serving import spare_the_collector
-from tests.bench import border, credentials, europass, formats, replica, storage
+from tests.bench import border, credentials, engines, europass, formats, replica, storage
 from tests.bench.measure import Row
 from tests.shared_data import ROOT
 
@@ -31,6 +31,7 @@ async def rows(wanted: set[str]) -> AsyncIterator[Row]:
         "border": border.rows,
         "europass": europass.rows,
         "formats": formats.rows,
+        "engines": engines.rows,
     }
     for name, group in groups.items():
         if wanted and name not in wanted:

@@ -31,8 +31,8 @@ ZERO = "A" * 43
 async def rows(folder: Path) -> list[Row]:
     """Both figures, each round on a new replica."""
     ee, clock = found(folder / "ee", "ee"), SystemClock()
-    trust = _records(_certificates(ee, clock), 0)
-    chain = list(_registrations(ee, clock, CAUGHT_UP))
+    trust = _records(certificates(ee, clock), 0)
+    chain = list(registrations(ee, clock, CAUGHT_UP))
     bare = raw_verify(chain[0].token, ee.signer("registry").verification_key())
     pairs, caught = [], []
     for number in range(ROUNDS):
@@ -65,7 +65,7 @@ async def _applied(folder: Path, ee: Home, name: str, first: Sequence[Record], c
     return speed
 
 
-def _certificates(home: Home, clock: SystemClock) -> Iterator[Entry]:
+def certificates(home: Home, clock: SystemClock) -> Iterator[Entry]:
     """The trust stream of a node that announces its service keys."""
     node, previous = home.node(), ZERO
     for place, certificate in enumerate(home.certificates().values(), start=1):
@@ -75,7 +75,7 @@ def _certificates(home: Home, clock: SystemClock) -> Iterator[Entry]:
         yield entry
 
 
-def _registrations(home: Home, clock: SystemClock, number: int) -> Iterator[Entry]:
+def registrations(home: Home, clock: SystemClock, number: int) -> Iterator[Entry]:
     previous = ZERO
     for seq in range(1, number + 1):
         commitments = {"vc+jwt": secrets.token_urlsafe(32)}
