@@ -26,14 +26,14 @@ WHAT = "revoke -> invalid abroad over HTTP federation"
 
 async def rows(folder: Path) -> list[Row]:
     """Median and 99th percentile of the time from the request to the changed answer abroad."""
-    ee, pt = (_home(folder, name) for name in ("ee", "pt"))
+    ee, pt = (home_of(folder, name) for name in ("ee", "pt"))
     federate([ee, pt])
     async with running_node(ee.settings) as home, running_node(pt.settings) as abroad, httpx.AsyncClient(timeout=30) as http:
-        await _accredit(http, home, ee)
-        credentials = [await _issue(http, home, ee) for _ in range(REVOCATIONS)]
+        await accredit(http, home, ee)
+        credentials = [await issue(http, home, ee) for _ in range(REVOCATIONS)]
         for credential in credentials:
-            await _until(abroad, credential, "valid")
-        times = [await _revoked_abroad(http, home, ee, abroad, credential) for credential in credentials]
+            await until(abroad, credential, "valid")
+        times = [await revoked_abroad(http, home, ee, abroad, credential) for credential in credentials]
     milliseconds = sorted(1_000 * one for one in times)
     late = milliseconds[int(0.99 * (len(milliseconds) - 1))]
     return [
@@ -44,11 +44,12 @@ async def rows(folder: Path) -> list[Row]:
     ]
 
 
-def _home(folder: Path, name: str) -> Home:
+def home_of(folder: Path, name: str, **settings: Any) -> Home:
+    """A node that is served on a free port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    return found(folder / name, name, port=port, fetch_allow=("127.0.0.0/8",))
+    return found(folder / name, name, port=port, fetch_allow=("127.0.0.0/8",), **settings)
 
 
 async def _ask(
@@ -60,14 +61,16 @@ async def _ask(
     return answer.json()
 
 
-async def _accredit(http: httpx.AsyncClient, node: RunningNode, home: Home) -> None:
+async def accredit(http: httpx.AsyncClient, node: RunningNode, home: Home) -> None:
+    """An institution with a key, at home."""
     institution = {"institution": "tartu", "name": "University of Tartu", "country": "EE", "scope": SCOPE}
     await _ask(http, node, home, "/registry/institutions", institution)
     key = await _ask(http, node, home, "/issuer/institutions/tartu/keys")
     await _ask(http, node, home, "/registry/institutions/tartu/keys", {"kid": key["kid"], "jwk": key["jwk"]})
 
 
-async def _issue(http: httpx.AsyncClient, node: RunningNode, home: Home) -> dict[str, Any]:
+async def issue(http: httpx.AsyncClient, node: RunningNode, home: Home) -> dict[str, Any]:
+    """A credential, as the issuer answers."""
     body = {"institution": "tartu", "credential": written.read(EXAMPLE.read_bytes())}
     for _ in range(200):
         try:
@@ -77,22 +80,24 @@ async def _issue(http: httpx.AsyncClient, node: RunningNode, home: Home) -> dict
     raise TimeoutError("the issuer never heard of the accreditation")
 
 
-async def _revoked_abroad(
+async def revoked_abroad(
     http: httpx.AsyncClient, home: RunningNode, keys: Home, abroad: RunningNode, credential: dict[str, Any]
 ) -> float:
+    """Seconds from the request at home to the changed answer abroad."""
     path = f"/registry/credentials/{credential['ref']}/revoke"
     start = time.perf_counter()
     # ten single revocations an hour are one administrator's share, so each has an administrator of its own here
     asked = asyncio.create_task(_ask(http, home, keys, path, {"reason": "error"}, who=new_ref()))
-    await _until(abroad, credential, "invalid")
+    await until(abroad, credential, "invalid")
     taken = time.perf_counter() - start
     await asked
     return taken
 
 
-async def _until(abroad: RunningNode, credential: dict[str, Any], verdict: str) -> None:
+async def until(abroad: RunningNode, credential: dict[str, Any], verdict: str, patience: float = 30) -> None:
+    """Ask abroad until it answers so."""
     desk = abroad.apps["verifier"].state.desk
     question = VerifyCredential(credential=credential["credential"])
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(patience):
         while (await check(desk, question)).verdict.value != verdict:
             await asyncio.sleep(0.001)
