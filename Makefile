@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-in
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test engines lint format bench docs lock clean
+.PHONY: help demo test engines lint format chaos bench docs lock clean
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
@@ -34,6 +34,9 @@ lint: $(STAMP) ## ruff, mypy, the layers, the house lints
 format: $(STAMP) ## Put the code into its form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+chaos: $(STAMP) ## Kill everything of two nations in turn, under load, three times (CHAOS_ROUNDS=N)
+	CHAOS_ROUNDS=$${CHAOS_ROUNDS:-3} $(BIN)/python -m pytest -q --timeout=3600 tests/chaos/test_engines_killed.py
 
 bench: $(STAMP) ## Measure, print a table, write build/bench.json
 	@mkdir -p build

@@ -46,7 +46,12 @@ def _answered(error: OperationFailure) -> TestamurError:
 
 def is_transient(error: PyMongoError) -> bool:
     """Whether a transaction that met this error is surely not kept, and may be run again."""
-    return error.has_error_label("TransientTransactionError") or isinstance(error, ConnectionFailure)
+    return error.has_error_label("TransientTransactionError") or isinstance(error, ConnectionFailure) or is_too_large(error)
+
+
+def is_too_large(error: PyMongoError) -> bool:
+    """Whether the server's cache had no room for a transaction: it is lost, and may fit later, or in parts."""
+    return isinstance(error, OperationFailure) and error.code == _TOO_LARGE_FOR_CACHE
 
 
 @contextmanager

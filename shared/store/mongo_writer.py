@@ -25,7 +25,7 @@ from pymongo.read_concern import ReadConcern
 
 from shared.clock import Clock, SystemClock
 from shared.store.mongo_bulk import Bulk, Refused
-from shared.store.mongo_errors import CLOSED, REFUSED, UNKNOWN, is_transient, worded
+from shared.store.mongo_errors import CLOSED, REFUSED, UNKNOWN, is_too_large, is_transient, worded
 from shared.store.mongo_group import Group
 from shared.store.mongo_idle import IDLE_SECONDS, end_idle
 from shared.store.mongo_open import ready
@@ -137,7 +137,7 @@ class Writer:
         try:
             return await self._repeat(units)
         except (Refused, PyMongoError) as error:
-            if len(units) > 1 and (isinstance(error, Refused) or not is_transient(error)):
+            if len(units) > 1 and (isinstance(error, Refused) or not is_transient(error) or is_too_large(error)):
                 return await self._one_by_one(units)
             _lay(error, units)
         except CommitUnknown as error:
@@ -164,7 +164,8 @@ class Writer:
                     raise
                 attempts.careful, self._wary = True, WARY_GROUPS
             except PyMongoError as error:
-                if not is_transient(error) or self._clock.monotonic() > attempts.until:
+                parted = is_too_large(error) and len(units) > 1
+                if parted or not is_transient(error) or self._clock.monotonic() > attempts.until:
                     raise
                 attempts.contended = not isinstance(error, ConnectionFailure)
                 await self._pause(attempts)
@@ -207,7 +208,7 @@ class Writer:
             try:
                 await session.commit_transaction()
             except PyMongoError as error:
-                if error.has_error_label("TransientTransactionError"):
+                if error.has_error_label("TransientTransactionError") or is_too_large(error):
                     raise
                 if not error.has_error_label("UnknownTransactionCommitResult") or self._clock.monotonic() > until:
                     raise CommitUnknown from error

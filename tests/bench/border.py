@@ -44,12 +44,16 @@ async def rows(folder: Path) -> list[Row]:
     ]
 
 
-def home_of(folder: Path, name: str, **settings: Any) -> Home:
-    """A node that is served on a free port."""
+def free_port() -> int:
+    """A port that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return found(folder / name, name, port=port, fetch_allow=("127.0.0.0/8",), **settings)
+        return int(probe.getsockname()[1])
+
+
+def home_of(folder: Path, name: str, **settings: Any) -> Home:
+    """A node that is served on a free port."""
+    return found(folder / name, name, port=free_port(), fetch_allow=("127.0.0.0/8",), **settings)
 
 
 async def _ask(

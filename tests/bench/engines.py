@@ -49,6 +49,7 @@ READERS = 16
 READS = 4_000
 THINGS = Collection("things")
 BODY = {"value": "v" * 200}
+KEYS = tuple(f"r{number:06d}" for number in range(2_000))
 TOPIC = topic_name("ee", "registrations")
 
 
@@ -205,16 +206,15 @@ async def _documents(url: str) -> list[Row]:
     async def one_by_one() -> None:
         await theirs.insert_one({"_id": f"{next(numbers):012d}", **BODY})  # type: ignore[dict-item]
 
-    keys = [f"r{number:06d}" for number in range(2_000)]
-    await store.transact(lambda tx: tx.insert_many(THINGS, [(key, BODY) for key in keys]))
-    await theirs.insert_many([{"_id": key, **BODY} for key in keys])
+    await store.transact(lambda tx: tx.insert_many(THINGS, [(key, BODY) for key in KEYS]))
+    await theirs.insert_many([{"_id": key, **BODY} for key in KEYS])
     turn = count()
 
     async def get() -> None:
-        assert await store.get(THINGS, keys[next(turn) * 7 % len(keys)])
+        assert await store.get(THINGS, KEYS[next(turn) * 7 % len(KEYS)])
 
     async def find() -> None:
-        assert await motor.find_one({"_id": keys[next(turn) * 7 % len(keys)]})
+        assert await motor.find_one({"_id": KEYS[next(turn) * 7 % len(KEYS)]})
 
     for _ in range(ROUNDS):
         pair = [await timed(lambda call=call: _at_once(call, WAITERS, INSERTS)) for call in (ours, one_by_one)]  # type: ignore[misc]
