@@ -12,10 +12,17 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from pymongo import MongoClient
 
+from shared.bus.dead import DEAD
+from shared.bus.port import Message
+from shared.events.entry import Place
+from shared.events.status import CredentialRevoked
 from shared.home import Home
 from shared.ids import topic_name
+from shared.jose.purpose import Purpose
+from shared.jose.signers import LocalSigner
 from shared.settings import NodeSettings
 from tests import engines
+from tests.forge import by, message, rogue
 from tests.integration.federation_scene import comes_to, comes_true, holds_all, homes, ref_of, served
 from tests.world import Nation
 
@@ -109,3 +116,31 @@ def _cut_away(broker: engines.Kafka, node: str) -> None:
     whole = [TopicPartition(topic_name(node, stream), 0, -1) for stream in ("trust", "registrations")]
     for done in admin.delete_records(whole).values():
         done.result(timeout=30)
+
+
+async def test_a_poison_a_forged_and_a_newer_record_on_kafka_hold_up_nothing_behind_them(
+    tmp_path: Path, broker: engines.Kafka, database: str
+) -> None:
+    one, two = homes(tmp_path, "ee", "pt")
+    async with served(one) as ee, served(on(two, bus=broker.url, store=database)) as pt:
+        await ee.accredits("tartu")
+        revoked, frozen, untouched = [await ee.issues("tartu") for _ in range(3)]
+        for credential in (revoked, frozen, untouched):
+            await comes_to(pt, credential, "valid")
+        genuine = await rogue(ee, _revocation(ee, await ref_of(ee, revoked)))
+        newer = await rogue(
+            ee, _revocation(ee, await ref_of(ee, frozen)), ahead=2, previous=genuine.hash, kind="credential.frozen.v7"
+        )
+        place = Place("testamur", "ee", 1, 1, after={"trust": 6, "registrations": 3})
+        stranger = LocalSigner.generate(Purpose.EVENT)
+        forged = by(stranger, _revocation(ee, await ref_of(ee, untouched)), place, ee.clock.now())
+        poison = [Message("", b"\x00\xff" * 400, ()), Message("k", b"", (("jws", b"."),)), message(forged)]
+        await pt.bus.append(topic_name("ee", "status"), [*poison, message(genuine), message(newer)])
+        await comes_to(pt, revoked, "revoked")
+        await comes_to(pt, frozen, "parked")
+        assert (await pt.verifies(untouched))["verdict"] == "valid"
+        assert await pt.engine("verifier").store.count(DEAD) >= len(poison)
+
+
+def _revocation(nation: Nation, ref: str) -> CredentialRevoked:
+    return CredentialRevoked(ref=ref, version=1, effective=nation.clock.now(), reason="error")

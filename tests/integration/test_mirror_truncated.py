@@ -1,0 +1,86 @@
+"""Promise: what retention took from a topic before the mirror read it is noticed by its sequence and fetched elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from shared.bus.kafka_admin import KafkaAdmin
+from shared.bus.kafka_mirror import properties
+from shared.bus.kafka_url import KafkaUrl
+from shared.bus.topics import settings_of, topics_of
+from shared.home import Home
+from shared.ids import topic_name
+from shared.settings import NodeSettings
+from tests import engines
+from tests.integration.federation_scene import comes_true, homes, ref_of, served
+from tests.world import Nation
+
+pytestmark = pytest.mark.timeout(280)
+
+PATIENCE = 100.0
+"""A mirror begins to carry half a minute after its start, on a busy machine."""
+
+
+@pytest.fixture
+def brokers() -> Iterator[dict[str, engines.Kafka]]:
+    with ExitStack() as closing:
+        made = dict(zip(("ee", "pt"), engines.together(engines.own_kafka, engines.own_kafka), strict=True))
+        for name, other in (("ee", "pt"), ("pt", "ee")):
+            closing.callback(made[name].discard)
+            admin = KafkaAdmin(made[name].url)
+            for topic in topics_of(name, [other]):
+                admin.create(topic, settings_of(topic))
+        yield made
+
+
+async def answers(nation: Nation, credential: str, answer: str) -> None:
+    async def so() -> bool:
+        report = await nation.verifies(credential)
+        return answer in (report["verdict"], report["reason"])
+
+    await comes_true(so, PATIENCE)
+
+
+async def test_a_revocation_that_retention_took_before_the_mirror_read_it_is_fetched_from_its_origin(
+    tmp_path: Path, brokers: dict[str, engines.Kafka]
+) -> None:
+    one, two = homes(tmp_path, "ee", "pt")
+    urls = {name: KafkaUrl.parse(broker.url) for name, broker in brokers.items()}
+    with engines.mirror_maker(properties(urls, ["pt"])) as mirror:
+        async with served(_on(one, brokers["ee"])) as ee, served(_on(two, brokers["pt"], mirrored=("ee",))) as pt:
+            await ee.accredits("tartu")
+            credential = await ee.issues("tartu")
+            await answers(pt, credential, "valid")
+            await asyncio.to_thread(mirror.kill)
+            await ee.revokes(await ref_of(ee, credential))
+            await asyncio.to_thread(_cut_away, brokers["ee"], topic_name("ee", "status"))
+            await asyncio.to_thread(mirror.start)
+            await ee.issues("tartu")
+            await answers(pt, credential, "revoked")
+            assert await _left(ee) == 0, "the mirror had nothing to bring"
+
+
+async def _left(nation: Nation) -> int:
+    """How many records of its status topic a nation's broker still has."""
+    consumer = nation.bus.consumer("testamur.look")
+    consumer.follow([topic_name(nation.name, "status")])
+    found = await consumer.poll(10, 2.0)
+    await consumer.close()
+    return len(found)
+
+
+def _on(home: Home, broker: engines.Kafka, **settings: object) -> Home:
+    return Home(NodeSettings(**home.settings.model_dump() | {"bus": broker.url, **settings}))
+
+
+def _cut_away(broker: engines.Kafka, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+    for done in admin.delete_records([TopicPartition(topic, 0, -1)]).values():
+        done.result(timeout=30)
