@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -13,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -199,6 +200,35 @@ def test_everything_killed_in_turn_under_load_loses_nothing_and_doubles_nothing(
     assert len(load.issued) > len(scene.victims())
     _known_abroad(scene, load)
     asyncio.run(_one_state(scene, load))
+
+
+def test_a_verifier_that_is_paused_amid_its_work_is_replaced_and_doubles_nothing_when_it_goes_on(scene: Scene) -> None:
+    load = Load(scene.homes["ee"], scene.services["ee issuer"].url, scene.services["ee registry"].url)
+    _accredit(load)
+    leader = scene.services["pt verifier"]
+    standby = replace(leader, port=free_port(), process=None)
+    working = threading.Thread(target=load.run)
+    working.start()
+    try:
+        time.sleep(UNDER_LOAD)
+        _known_abroad(scene, Load(load.home, "", "", dict(list(load.issued.items())[:1])))
+        standby.start()
+        assert leader.process is not None
+        os.kill(leader.process.pid, signal.SIGSTOP)
+        time.sleep(UNDER_LOAD)
+        later = dict([list(load.issued.items())[-1]])
+        scene.services["pt verifier"] = standby
+        _known_abroad(scene, Load(load.home, "", "", later, load.revoked))
+        os.kill(leader.process.pid, signal.SIGCONT)
+        time.sleep(UNDER_LOAD)
+    finally:
+        load.ending.set()
+        working.join(HEALED)
+    try:
+        _known_abroad(scene, load)
+        asyncio.run(_one_state(scene, load))
+    finally:
+        standby.kill()
 
 
 def _accredit(load: Load) -> None:
