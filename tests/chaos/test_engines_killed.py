@@ -50,7 +50,7 @@ ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "1"))
 HEALED = 150.0
 """Seconds within which everything that was acknowledged must be known abroad, on a busy machine."""
 
-UNDER_LOAD = 4.0
+UNDER_LOAD = 3.0
 """Seconds of load before each kill, and while something is dead."""
 
 
@@ -155,7 +155,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         database = f"chaos_{uuid4().hex[:8]}"
         services = {}
         for name, other in (("ee", "pt"), ("pt", "ee")):
-            for service in ("registry", "issuer", "verifier"):
+            for service in ("registry", "issuer", "verifier", "notifier"):
                 port = homes[name].settings.port if service == "registry" else free_port()
                 given = {
                     "TESTAMUR_BUS": brokers[name].url,
