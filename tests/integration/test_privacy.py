@@ -79,6 +79,7 @@ async def lived_through(europe: World) -> tuple[Nation, Nation, str]:
     await ee.ask("issuer", "POST", "/credentials/check", {"institution": "tartu", "credential": ee.draft(**told)})
     await ee.must("registry", "POST", f"/credentials/{ref}/suspend", {"reason": "unspecified"})
     await ee.must("registry", "POST", f"/credentials/{ref}/reinstate", {})
+    await ee.settles()  # the issuer hears of it from its registry, and corrects only what is in force
     corrected = ee.draft(**{**told, "title": "Data literacy, corrected"})
     await ee.must("issuer", "POST", f"/credentials/{ref}/correct", {"credential": corrected})
     await ee.settles()
