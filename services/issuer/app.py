@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from services.issuer import api, consumer
 from services.issuer.credentials import repository as credentials
 from services.issuer.desk import Desk
+from services.issuer.offers import repository as offers
 from services.issuer.settings import IssuerSettings
 from shared.bus.port import Bus
 from shared.clock import Clock
@@ -20,7 +21,7 @@ from shared.web.app import make_app
 from shared.web.floor import open_floor
 from testamur import __version__
 
-COLLECTIONS = (*credentials.COLLECTIONS,)
+COLLECTIONS = (*credentials.COLLECTIONS, *offers.COLLECTIONS)
 """Everything that the issuer stores."""
 
 
