@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -126,6 +126,14 @@ class Client:
         """Erase what a credential says of its learner, for good; what its holder has still verifies."""
         return self.post(f"/issuer/credentials/{ref}/erase", {})
 
+    def stack(
+        self, institution: str, parts: Sequence[str], credential: Mapping[str, Any] | None = None, **more: Any
+    ) -> dict[str, Any]:
+        """Issue a larger credential from signed ones: this node's verifier says of each that it holds, the issuer stacks."""
+        handed = [{"credential": part, "receipt": self._receipt(part)} for part in parts]
+        body = {"institution": institution, "credential": credential or {}, "parts": handed, **more}
+        return self.post("/issuer/credentials/stack", body)
+
     def verify(self, credential: str, **question: Any) -> dict[str, Any]:
         """The report on a signed credential; `as_of`, `known_at` (RFC 3339) and `country` make the question narrower."""
         return self.post("/verifier/verifications", {"credential": credential, **question}, key=False)
@@ -180,6 +188,10 @@ class Client:
         if answer.is_success and body is not None:
             return body
         raise ProblemError(answer.status_code, body if isinstance(body, dict) else _NOT_A_NODE)
+
+    def _receipt(self, credential: str) -> str:
+        """What this node's verifier signs of a credential; nothing where it cannot be read, which the issuer tells."""
+        return self.verify(credential, receipt=True)["receipt"] or "none"
 
     def _address(self, path: str) -> str:
         """Where a path is served; raises `NodeUnreachable` where that cannot be told."""

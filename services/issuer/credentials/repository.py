@@ -24,7 +24,8 @@ from shared.trust.accreditation import TrustFact
 
 CREDENTIALS = Collection("credentials", (Index(("institution",)),))
 """By ref: who signed it by which key, dates, commitment, place in the status list, and `box`, the encrypted credential;
-`further` holds it in further formats, by name."""
+`further` holds it in further formats, by name;
+`parts` the refs that a stacked one names."""
 
 CREDENTIAL_KEYS = Collection("credential_keys")
 """By ref: `{key}`. Deleting the document erases the credential and every stored answer that holds it."""
@@ -77,6 +78,7 @@ async def insert_credential(tx: Transaction, draft: Draft) -> None:
         "replaces": event.replaces,
         "box": draft.boxes[first],
         **({"further": further} if further else {}),
+        **({"parts": list(draft.parts)} if draft.parts else {}),
     }
     await tx.insert(CREDENTIALS, event.ref, body)
     await tx.insert(CREDENTIAL_KEYS, event.ref, {"key": pybase64.b64encode(draft.key).decode()})
