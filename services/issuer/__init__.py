@@ -8,6 +8,6 @@ key of its own.
 Promise: nothing half-issued. Either the credential, its place in the status list, the event and the answer are all durable,
 or nothing is, and a signature that was made for nothing has left no trace.
 
-One folder a noun, each read in the order domain, commands, repository, handlers, api: `credentials` and `keys`. Beside
-them the `desk` (what the issuer has at hand); above them `api`, `consumer`, `settings` and `app`.
+One folder a noun, each read in the order domain, commands, repository, handlers, api: `credentials`, `cohorts`, `keys`.
+Beside them the `desk` (what the issuer has at hand); above them `api`, `consumer`, `settings` and `app`.
 """

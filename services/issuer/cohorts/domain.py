@@ -76,6 +76,8 @@ class Row:
     values: Mapping[str, Any]
     external_id: str | None = None
     faults: tuple[Fault, ...] = ()
+    is_read: bool = True
+    """Whether all of it could be read; only then does what it lacks mean anything."""
 
 
 @dataclass(frozen=True, slots=True)

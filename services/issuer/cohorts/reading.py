@@ -98,7 +98,7 @@ def _row(number: int, record: Sequence[Any], columns: Sequence[Column]) -> Row:
 def _from_lines(lines: Iterator[tuple[int, Any]]) -> Iterator[Row]:
     for number, value in lines:
         if not isinstance(value, dict) or len(value) > MOST_COLUMNS:
-            yield Row(number, {}, faults=(_NOT_A_LINE,))
+            yield Row(number, {}, faults=(_NOT_A_LINE,), is_read=False)
             continue
         said = [(path_of(name), member) for name, member in value.items() if member is not None]
         values = {path: member for path, member in said if path is not None}
@@ -113,7 +113,7 @@ def _identified(number: int, values: dict[str, Any], faults: list[Fault]) -> Row
     if given is not None and not (type(given) in (str, int) and 0 < len(str(given)) <= LONGEST_ID):
         faults.append(_BAD_ID)
         given = None
-    return Row(number, values, None if given is None else str(given), tuple(faults))
+    return Row(number, values, None if given is None else str(given), tuple(faults), not faults)
 
 
 def _told_apart(rows: Sequence[Row]) -> Iterator[Row]:
@@ -125,7 +125,7 @@ def _told_apart(rows: Sequence[Row]) -> Iterator[Row]:
         if row.external_id is not None and (first := ids.setdefault(row.external_id, row.number)) != row.number:
             more.append(Fault(EXTERNAL_ID, "duplicate-external-id", f"row {first} has the same; give each learner its own"))
         same = contents.setdefault(orjson.dumps(row.values, option=orjson.OPT_SORT_KEYS), row)
-        if same is not row and not row.faults and None in (row.external_id, same.external_id):
+        if same is not row and row.is_read and None in (row.external_id, same.external_id):
             more.append(Fault("", "duplicate-row", f"it says the same as row {same.number}; leave it out, or number both"))
         yield replace(row, faults=(*row.faults, *more)) if more else row
 

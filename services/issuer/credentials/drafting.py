@@ -21,6 +21,7 @@ from services.issuer.credentials.commands import CheckCredential, CheckView, Fin
 from services.issuer.credentials.domain import (
     CredentialRefused,
     Draft,
+    Identity,
     InstitutionUnknown,
     NoSigningKey,
     SaidTwice,
@@ -60,9 +61,12 @@ class _Ready:
     now: datetime
 
 
-async def draft_credential(desk: Desk, command: IssueCredential) -> Draft:
-    """A signed credential, ready to be kept; raises a refusal that names every fault."""
-    return await _by_the_newest_book(desk, lambda: _draft(desk, command))
+async def draft_credential(desk: Desk, command: IssueCredential, identity: Identity | None = None) -> Draft:
+    """A signed credential, ready to be kept, under a new reference unless it has one; raises a refusal that names every
+    fault.
+    """
+    named = identity or Identity(new_ref(), sealing.new_key())
+    return await _by_the_newest_book(desk, lambda: _draft(desk, command, named))
 
 
 async def check_credential(desk: Desk, command: CheckCredential) -> CheckView:
@@ -87,16 +91,16 @@ async def _by_the_newest_book(desk: Desk, work: Callable[[], Awaitable[T]]) -> T
 
 async def _check(desk: Desk, command: CheckCredential) -> list[StepResult]:
     ready = await _ready(desk, command)
-    issuance = _issuance(desk, ready.institution, ("1", 0), None)
+    issuance = _issuance(desk, ready.institution, ("1", 0), None, new_ref())
     rehearsed = [_rehearse(desk, ready, form, form.unsigned(ready.credential, issuance)) for form in _forms(command)]
     return rehearsed[0]
 
 
-async def _draft(desk: Desk, command: IssueCredential) -> Draft:
+async def _draft(desk: Desk, command: IssueCredential, identity: Identity) -> Draft:
     version = desk.trust_version
     ready = await _ready(desk, command)
     place = await desk.place()
-    issuance = _issuance(desk, ready.institution, place, command.replaces)
+    issuance = _issuance(desk, ready.institution, place, command.replaces, identity.ref)
     unsigned = [(form, form.unsigned(ready.credential, issuance)) for form in _forms(command)]
     await asyncio.sleep(0)
     for form, made in unsigned:
@@ -105,13 +109,13 @@ async def _draft(desk: Desk, command: IssueCredential) -> Draft:
     tokens = {form.name: (form, made, form.seal(made, ready.institution, ready.signer)) for form, made in unsigned}
     signed = {name: form.handed(made, token) for name, (form, made, token) in tokens.items()}
     commitments = {name: commitment(token) for name, (_, _, token) in tokens.items()}
-    key = sealing.new_key()
+    boxes = {name: sealing.seal(identity.key, identity.ref, _use(command, name), whole) for name, whole in signed.items()}
     return Draft(
         node=desk.node,
         event=_event(ready, issuance, place, commitments),
         signed=signed,
-        key=key,
-        boxes={name: sealing.seal(key, issuance.ref, _use(command, name), whole) for name, whole in signed.items()},
+        key=identity.key,
+        boxes=boxes,
         valid_from=ready.credential.valid_from or ready.credential.issued,
         trust_version=version,
     )
@@ -171,9 +175,9 @@ def _written(command: CheckCredential) -> Mapping[str, Any]:
     return {**command.credential, **given} if given else command.credential
 
 
-def _issuance(desk: Desk, institution: InstitutionId, place: tuple[str, int], replaces: str | None) -> Issuance:
+def _issuance(desk: Desk, institution: InstitutionId, place: tuple[str, int], replaces: str | None, ref: str) -> Issuance:
     entries = status_entries(desk.settings.status_list_url, *place)
-    return Issuance(new_ref(), institution, entries, new_salt(), replaces)
+    return Issuance(ref, institution, entries, new_salt(), replaces)
 
 
 def _rehearse(desk: Desk, ready: _Ready, form: Form, made: Any) -> list[StepResult]:
