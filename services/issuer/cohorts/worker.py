@@ -133,27 +133,32 @@ class Worker:
 
 async def keep(unit: Unit, chunk: Chunk) -> None:
     """Keep a chunk and say what was issued; raises `DraftOutdated` or `VersionConflict` where something came first."""
-    tx, before = unit.tx, chunk.cohort.body
-    rests_on = {draft.trust_version for draft in chunk.drafts}
-    if rests_on and rests_on != {await credentials.trust_version(tx, chunk.drafts[0].node)}:
-        raise DraftOutdated("The accreditations have changed meanwhile. Draft the chunk again.")
-    if await credentials.erased_early(tx, before["institution"]) != chunk.erased_early:
-        raise DraftOutdated("A row was erased meanwhile. Draft the chunk again.")
+    tx, before, cohort = unit.tx, chunk.cohort.body, chunk.cohort.key
+    done = before["next"] + chunk.rows
+    await repository.move(
+        tx,
+        chunk.cohort,
+        next=done,
+        issued=before["issued"] + len(chunk.drafts),
+        refused=before["refused"] + len(chunk.refused),
+        erased=before["erased"] + chunk.erased,
+        **({"state": "finished", "ended": rfc3339(unit.now)} if done >= before["rows"] else {}),
+    )
+    await _require_current(unit, chunk)
     try:
         await credentials.take_places(tx, chunk.drafts)
     except DuplicateKey:
         raise DraftOutdated("A place in the status list was taken meanwhile. Draft the chunk again.") from None
-    await credentials.insert_accepted(tx, chunk.drafts, chunk.cohort.key)
-    await repository.insert_refusals(tx, chunk.cohort.key, chunk.refused)
+    await credentials.insert_accepted(tx, chunk.drafts, cohort)
+    await repository.insert_refusals(tx, cohort, chunk.refused)
     await unit.emit_all([draft.event for draft in chunk.drafts])
-    done = before["next"] + chunk.rows
-    counts = {
-        "next": done,
-        "issued": before["issued"] + len(chunk.drafts),
-        "refused": before["refused"] + len(chunk.refused),
-        "erased": before["erased"] + chunk.erased,
-    }
-    ends = {"state": "finished", "ended": rfc3339(unit.now)} if done >= before["rows"] else {}
-    await repository.move(tx, chunk.cohort, **counts, **ends)
     issued, refused = len(chunk.drafts), len(chunk.refused)
-    await unit.audit("cohort.issue", chunk.cohort.key, start=before["next"], issued=issued, refused=refused)
+    await unit.audit("cohort.issue", cohort, start=before["next"], issued=issued, refused=refused)
+
+
+async def _require_current(unit: Unit, chunk: Chunk) -> None:
+    rests_on = {draft.trust_version for draft in chunk.drafts}
+    if rests_on and rests_on != {await credentials.trust_version(unit.tx, chunk.drafts[0].node)}:
+        raise DraftOutdated("The accreditations have changed meanwhile. Draft the chunk again.")
+    if await credentials.erased_early(unit.tx, chunk.cohort.body["institution"]) != chunk.erased_early:
+        raise DraftOutdated("A row was erased meanwhile. Draft the chunk again.")
