@@ -14,9 +14,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,6 +29,9 @@ __all__ = ["SERVICES", "Client", "NodeUnreachable", "ProblemError", "__version__
 
 TIMEOUT = 30.0
 """Seconds to wait for an answer."""
+
+COHORT_TIMEOUT = 600.0
+"""Seconds to wait for a file of learners to be checked: ten thousand take several seconds."""
 
 SERVICES = ("issuer", "registry", "verifier", "notifier")
 """The four services of a node, by the first step of their paths."""
@@ -125,6 +129,56 @@ class Client:
     def erase(self, ref: str) -> dict[str, Any]:
         """Erase what a credential says of its learner, for good; what its holder has still verifies."""
         return self.post(f"/issuer/credentials/{ref}/erase", {})
+
+    def check_cohort(self, cohort: Mapping[str, Any]) -> dict[str, Any]:
+        """The fault table of a file of learners: `institution`, `template`, `media_type`, and `file` in base64."""
+        found: dict[str, Any] = self.send("POST", "/issuer/cohorts/check", json=dict(cohort), timeout=COHORT_TIMEOUT)
+        return found
+
+    def issue_cohort(self, cohort: Mapping[str, Any], key: str | None = None) -> dict[str, Any]:
+        """Have a file of learners issued, all of it or nothing; the job goes on by itself. `key` makes it safe to repeat."""
+        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+        made: dict[str, Any] = self.send(
+            "POST", "/issuer/cohorts", json=dict(cohort), headers=headers, timeout=COHORT_TIMEOUT
+        )
+        return made
+
+    def cohort(self, cohort: str) -> dict[str, Any]:
+        """How far a cohort is."""
+        stands: dict[str, Any] = self.get(f"/issuer/cohorts/{cohort}")
+        return stands
+
+    def cancel_cohort(self, cohort: str) -> dict[str, Any]:
+        """Issue no more of a cohort; what was not issued can be read by nobody any more."""
+        return self.post(f"/issuer/cohorts/{cohort}/cancel", {})
+
+    def cohort_progress(self, cohort: str) -> Iterator[dict[str, Any]]:
+        """How far a cohort is, told whenever it moves, until its job ends."""
+        while True:
+            for line in self.lines(f"/issuer/cohorts/{cohort}/progress"):
+                if line.startswith('data: {"'):
+                    stands = json.loads(line.removeprefix("data: "))
+                    yield stands
+                    if stands["ended"]:
+                        return
+
+    def cohort_result(self, cohort: str) -> Iterator[dict[str, Any]]:
+        """What became of each row, in the file's order, with its signed credential."""
+        for line in self.lines(f"/issuer/cohorts/{cohort}/result"):
+            yield json.loads(line)
+
+    def lines(self, path: str) -> Iterator[str]:
+        """A stream's lines as they come; raises `ProblemError` or `NodeUnreachable`."""
+        address = self._address(path)
+        try:
+            with self._http.stream("GET", f"{address}/{path.removeprefix('/')}") as answer:
+                if not answer.is_success:
+                    answer.read()
+                    body = _json(answer)
+                    raise ProblemError(answer.status_code, body if isinstance(body, dict) else _NOT_A_NODE)
+                yield from answer.iter_lines()
+        except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
+            raise NodeUnreachable(f"No node answers at {address}.") from error
 
     def verify(self, credential: str, **question: Any) -> dict[str, Any]:
         """The report on a signed credential; `as_of`, `known_at` (RFC 3339) and `country` make the question narrower."""
