@@ -133,8 +133,7 @@ def test_who_watches_does_not_hold_up_a_node_that_stops(tmp_path: Path) -> None:
 
             def watch() -> None:
                 with suppress(NodeUnreachable):
-                    for line in client.lines(f"/issuer/cohorts/{cohort}/progress"):
-                        told.append(line)
+                    told.extend(client.lines(f"/issuer/cohorts/{cohort}/progress"))
 
             watching = threading.Thread(target=watch)
             watching.start()
