@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from services.issuer.cohorts.domain import TemplateRefused
 from shared.credential.model import MicroCredential
-from shared.credential.shorthand import expand
+from shared.credential.shorthand import FullDraft, expand
 
 _PARTS = frozenset(
     name
@@ -35,14 +35,14 @@ class Template:
         self._full = expand(draft)
         self._language = {"language": draft["language"]} if "language" in draft else {}
 
-    def filled(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def filled(self, values: Mapping[str, Any]) -> FullDraft:
         """The draft of one row, in full form."""
         touched: dict[str, Any] = {}
         for path, value in values.items():
             first, *rest = path.split(".")
             before = touched.get(first, self._full.get(first))
             touched[first] = _put(before, rest, value, is_part=first in _PARTS)
-        return {**self._full, **expand({**self._language, **touched})}
+        return FullDraft({**self._full, **expand({**self._language, **touched})})
 
 
 def _put(before: Any, rest: list[str], value: Any, *, is_part: bool) -> Any:
