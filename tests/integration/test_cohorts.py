@@ -162,15 +162,18 @@ async def test_a_row_that_is_erased_while_its_chunk_is_drafted_is_not_issued(
         worker, drafted = Worker(scene.desk, scene.engine.outbox), Worker._draft
         erased: list[Any] = []
 
-        async def meanwhile(self: Worker, chunk: Any, *rest: Any) -> None:
-            await drafted(self, chunk, *rest)
-            if len(chunk.drafts) == 4 and not erased:
+        async def meanwhile(self: Worker, chunk: Any, template: Any, row: Any) -> Any:
+            draft = await drafted(self, chunk, template, row)
+            if row.ref == ref and not erased:
+                assert draft is not None
                 erased.append(await scene.post(f"/credentials/{ref}/erase", {}))
+            return draft
 
         monkeypatch.setattr(Worker, "_draft", meanwhile)
         while await worker.round():
             continue
         assert [row["status"] for row in await result(scene, cohort)] == ["issued", "issued", "erased", "issued", "issued"]
+        assert erased[0].status_code == 200
 
 
 async def test_after_one_key_is_destroyed_the_result_has_all_others(scene: Scene, tmp_path: Path) -> None:
@@ -239,6 +242,19 @@ async def test_two_workers_at_one_cohort_issue_each_row_once(tmp_path: Path) -> 
         assert await scene.engine.store.count(CREDENTIALS) == 130
         issued = [row for row in await scene.engine.store.scan(AUDIT) if row.body["action"] == "cohort.issue"]
         assert [row.body["issued"] for row in issued] == [50, 50, 30]
+
+
+@pytest.mark.usefixtures("stopped")
+async def test_a_cohort_whose_rows_are_lost_stops_no_other(tmp_path: Path) -> None:
+    async with tartu(tmp_path) as scene:
+        cohorts = sorted([await accepts(scene, csv(2, first=10 * n)) for n in range(2)])
+        lost = (await scene.engine.store.scan(COHORT_ROWS, prefix=cohorts[0]))[0].key
+        await scene.engine.store.transact(lambda tx: tx.delete(COHORT_ROWS, lost))
+        worker = Worker(scene.desk, scene.engine.outbox)
+        while await worker.round():
+            continue
+        assert (await ends(scene, cohorts[1]))["issued"] == 2
+        assert (await scene.get(f"/cohorts/{cohorts[0]}")).json()["done"] == 0
 
 
 async def test_another_institutions_cohort_is_not_there(scene: Scene) -> None:

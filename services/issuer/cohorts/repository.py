@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from services.issuer.cohorts.domain import CHUNK, CohortUnknown, State
 from shared.credential.faults import Fault, as_members
+from shared.errors import Misconfigured
 from shared.store.port import PAGE, Collection, Document, Index, Reader, Transaction
 
 COHORTS = Collection("cohorts", (Index(("state",)), Index(("institution",))))
@@ -24,6 +25,12 @@ COHORT_REFUSALS = Collection("cohort_refusals")
 """By `<id>/<number>`: `{faults}` of a row that was refused after the cohort was accepted."""
 
 COLLECTIONS = (COHORTS, COHORT_ROWS, COHORT_REFUSALS)
+
+
+class RowsLost(Misconfigured):
+    """500: rows of an accepted cohort are not in the store any more."""
+
+    title = "Rows of the cohort are missing."
 
 
 class KeptRow(NamedTuple):
@@ -58,7 +65,9 @@ async def cohorts_in(reader: Reader, *states: State) -> list[Document]:
 async def rows_from(reader: Reader, cohort: str, start: int) -> list[KeptRow]:
     """The rows of the chunk that begins with the row at `start`; a chunk begins at a multiple of `CHUNK`."""
     page = await reader.get(COHORT_ROWS, _page(cohort, start))
-    return [KeptRow(*row) for row in page.body["rows"]] if page else []
+    if page is None:
+        raise RowsLost("Restore the issuer's store from a backup.")
+    return [KeptRow(*row) for row in page.body["rows"]]
 
 
 async def move(tx: Transaction, before: Document, **changes: Any) -> None:

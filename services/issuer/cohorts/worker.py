@@ -47,15 +47,11 @@ class Chunk:
     """What became of the rows of one chunk, and what that rests on."""
 
     cohort: Document
+    rows: int
     erased_early: int
     drafts: list[Draft] = field(default_factory=list)
     refused: dict[int, tuple[Fault, ...]] = field(default_factory=dict)
     erased: int = 0
-
-    @property
-    def rows(self) -> int:
-        """How many rows it has."""
-        return len(self.drafts) + len(self.refused) + self.erased
 
 
 class Worker:
@@ -76,24 +72,34 @@ class Worker:
                     await self._desk.accepted.wait()
 
     async def round(self) -> bool:
-        """One chunk of each cohort that has not ended; whether there was any."""
-        found = await repository.cohorts_in(self._desk.store, "running", "cancelling")
-        for cohort in found:
-            try:
-                await (self._issue(cohort) if cohort.body["state"] == "running" else self._sweep(cohort))
-            except VersionConflict:
-                continue  # it was cancelled, or another process came first: the next round reads it anew
-            except DraftOutdated:
-                await self._desk.refresh_trust()
-                await self._desk.refresh_places()
-        return bool(found)
+        """One chunk of each cohort that has not ended; whether any of them moved."""
+        moved = [
+            await self._move(cohort) for cohort in await repository.cohorts_in(self._desk.store, "running", "cancelling")
+        ]
+        return any(moved)
+
+    async def _move(self, cohort: Document) -> bool:
+        """One chunk; whether there is reason to go on at once. What is wrong with one cohort stops no other."""
+        try:
+            await (self._issue(cohort) if cohort.body["state"] == "running" else self._sweep(cohort))
+        except VersionConflict:
+            return True  # it was cancelled, or another process came first: the next round reads it anew
+        except DraftOutdated:
+            await self._desk.refresh_trust()
+            await self._desk.refresh_places()
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 - whatever it was, the others go on, and this one is tried again
+            _log.exception("a cohort could not be moved", cohort=cohort.key)
+            return False
+        return True
 
     async def _issue(self, cohort: Document) -> None:
         desk, body = self._desk, cohort.body
-        chunk = Chunk(cohort, await credentials.erased_early(desk.store, body["institution"]))
+        rows = await repository.rows_from(desk.store, cohort.key, body["next"])
+        chunk = Chunk(cohort, len(rows), await credentials.erased_early(desk.store, body["institution"]))
         template = Template(body["template"])
         # side by side: many drafts go stage by stage, which is faster, and nobody else waits for all of them
-        rows = await repository.rows_from(desk.store, cohort.key, body["next"])
         made = await asyncio.gather(*(self._draft(chunk, template, row) for row in rows))
         chunk.drafts = [draft for draft in made if draft is not None]
         await self._outbox.transact(lambda unit: keep(unit, chunk), body["actor"])
