@@ -34,6 +34,7 @@ from shared.clock import SystemClock
 from shared.ids import new_ref, topic_name
 from shared.trust import node_token
 from tests.docs import SERVICES, documents
+from tests.integration.cohort_scene import body, csv
 from tests.integration.federation_scene import homes, ref_of, served
 from tests.world import Nation
 
@@ -131,12 +132,15 @@ async def _what_there_is(ee: Nation) -> dict[str, str]:
     await ee.revokes(revoked)
     for origin in ("ee", "pt"):
         await ee.hears(topic_name(origin, "status"), [Message("", b"noise", ())])
+    template = {name: said for name, said in ee.draft().items() if name != "holder"}
+    cohort = await ee.must("issuer", "POST", "/cohorts", {**body(csv(2)), "template": template})
     institution = await ee.must("registry", "GET", "/institutions/tartu")
     deliveries = await ee.must("notifier", "GET", f"/subscriptions/{subscription}/deliveries")
     letters = {f"{name}/letter": (await ee.engine(name).store.scan(DEAD))[0].key for name in ee.apps}
     return letters | {
         "problems/slug": "not-found",
         "ref": ref,
+        "cohort": cohort["id"],
         "slug": "tartu",
         "institution": "tartu",
         "accreditation": institution["accreditations"][0]["accreditation"],

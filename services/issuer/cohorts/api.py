@@ -39,8 +39,12 @@ Reader = Annotated[Caller, requires("credentials:read")]
 CohortId = Annotated[str, Path(pattern=f"^{REF}$", description="A cohort's id.")]
 
 
-def _streamed(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
-    return {200: {"description": description, "content": {media_type: {"schema": {"type": "string"}}}}}
+_LINE = {"type": "string"}
+_EVENT = {"type": "object", "required": ["event", "data"], "properties": dict.fromkeys(("event", "id", "data"), _LINE)}
+
+
+def _streamed(media_type: str, schema: dict[str, Any], description: str) -> dict[int | str, dict[str, Any]]:
+    return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
 
 
 @routes.post("/cohorts/check")
@@ -86,7 +90,9 @@ async def read(request: Request, caller: Reader, cohort: CohortId) -> CohortView
 @routes.get(
     "/cohorts/{cohort}/progress",
     response_class=StreamingResponse,
-    responses=_streamed(EVENTS, "Server-sent events: `progress` with a CohortView as data, and `end` when the job ends."),
+    responses=_streamed(
+        EVENTS, _EVENT, "Server-sent events: `progress` with a CohortView as data, and `end` when the job ends."
+    ),
 )
 async def progress(
     request: Request,
@@ -105,7 +111,7 @@ async def progress(
 @routes.get(
     "/cohorts/{cohort}/result",
     response_class=StreamingResponse,
-    responses=_streamed(LINES, "A CohortRowView a line, in the file's order."),
+    responses=_streamed(LINES, _LINE, "A CohortRowView a line, in the file's order."),
 )
 async def result(request: Request, caller: Reader, cohort: CohortId) -> Response:
     """What became of each row, with the signed credentials, to hand to their holders."""
