@@ -184,6 +184,14 @@ class Client:
         """The report on a signed credential; `as_of`, `known_at` (RFC 3339) and `country` make the question narrower."""
         return self.post("/verifier/verifications", {"credential": credential, **question}, key=False)
 
+    def publish_offer(self, institution: str, offer: str, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Offer a micro-credential (the members of `examples/offer.yaml`), or publish a new version of the offer."""
+        return self.post("/registry/offers", {"institution": institution, "offer": offer, "document": document})
+
+    def catalogue(self, **sought: Any) -> list[dict[str, Any]]:
+        """What all nations offer, by `text`, `eqf`, `ects_min`, `ects_max`, `isced_f`, `language`, `country`, ..."""
+        return self.pages("/registry/catalogue", **sought)
+
     def institutions(self) -> list[dict[str, Any]]:
         """All accredited institutions of this node."""
         return self.pages("/registry/institutions")

@@ -37,6 +37,7 @@ from shared.trust.nodes import Anchor, FederationList, Node
 CERTIFIED: Mapping[str, tuple[Purpose, str, tuple[str, ...]]] = {
     "registry": (Purpose.EVENT, "registry", ("trust", "status", "registrations")),
     "issuer": (Purpose.EVENT, "issuer", ("issuance",)),
+    "catalogue": (Purpose.EVENT, "registry", ("catalogue",)),
     "checkpoint": (Purpose.CHECKPOINT, "registry", ("checkpoints",)),
     "status-list": (Purpose.STATUS_LIST, "registry", ()),
     "node-token": (Purpose.NODE_TOKEN, "registry", ()),
@@ -79,6 +80,10 @@ class Home:
     def signer(self, name: str) -> LocalSigner:
         """A key of this node by its name; raises `Misconfigured` with what to do where it is missing."""
         return self.keys.load(name)
+
+    def signer_of(self, stream: str) -> LocalSigner:
+        """The key that signs one of this node's chains."""
+        return self.signer(next(name for name, (_, _, streams) in CERTIFIED.items() if stream in streams))
 
     def set_up(self, now: datetime) -> None:
         """Make what is missing: keys, certificates, and a federation of one; what is there stays as it is. Processes that

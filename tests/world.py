@@ -259,8 +259,7 @@ def federate(homes: Sequence[Home], version: int = 2, **changes: Any) -> None:
         issued=now,
         expires=now + timedelta(days=30),
         anchors=(Anchor(kid=anchor.kid, jwk=anchor.public_jwk),),
-        nodes=tuple(home.node() for home in homes),
-        **changes,
+        **{"nodes": tuple(home.node() for home in homes), **changes},
     )
     signed = federation.sign(listed, [anchor])
     for home in homes:

@@ -25,6 +25,7 @@ from services.cli import (
     institutions,
     migrate,
     mirror,
+    offers,
     presenting,
     revocations,
     serving,
@@ -46,13 +47,14 @@ app = typer.Typer(
 for group in (demo, serving, credentials, cohorts, exports, erasure, presenting, revocations, tokens, doctor, migrate):
     app.add_typer(group.app)
 app.add_typer(institutions.app, name="institution")
+app.add_typer(offers.app, name="offer")
 app.add_typer(federations.app, name="federation")
 app.add_typer(events.app, name="events")
 app.add_typer(dead.app, name="dead")
 app.add_typer(topics.app, name="topics")
 app.add_typer(mirror.app, name="mirror")
 
-GROUPS = frozenset({"institution", "federation", "events", "dead", "topics", "mirror"})
+GROUPS = frozenset({"institution", "offer", "federation", "events", "dead", "topics", "mirror"})
 """The groups that have a name of their own."""
 
 

@@ -59,6 +59,7 @@ def issue_batch(
     file: Annotated[Path | None, typer.Argument(help="CSV, lines of JSON (.ndjson) or .xlsx; a learner a row.")] = None,
     institution: Annotated[str | None, typer.Option(help="Which institution issues them, such as tartu.")] = None,
     template: Annotated[Path | None, typer.Option(help="The draft that all learners share, without a holder.")] = None,
+    offer: Annotated[str | None, typer.Option(help="Issue from this offer; a template goes over it.")] = None,
     form: Annotated[
         list[str] | None, typer.Option("--format", help="vc+jwt, dc+sd-jwt or openbadge+jwt; or several.")
     ] = None,
@@ -80,7 +81,7 @@ def issue_batch(
             return
         cohort = check_ref(resume) if resume else None
         if cohort is None:
-            asked = _asked(file, institution, template, form)
+            asked = _asked(file, institution, template, offer, form)
             _require_faultless(node.check_cohort(asked), as_json=as_json and check)
             if check or not _agreed(yes):
                 return
@@ -92,20 +93,26 @@ def issue_batch(
     raise typer.Exit(Code.FINE if stands["issued"] == stands["rows"] else Code.REFUSED)
 
 
-def _asked(file: Path | None, institution: str | None, template: Path | None, form: list[str] | None) -> dict[str, Any]:
+def _asked(
+    file: Path | None, institution: str | None, template: Path | None, offer: str | None, form: list[str] | None
+) -> dict[str, Any]:
     """The request for a file; a usage error where something is not given."""
-    if file is None or institution is None or template is None:
-        raise typer.BadParameter("Give a file of learners, --institution and --template; or --resume with a cohort's id.")
+    if file is None or institution is None or (template is None and offer is None):
+        raise typer.BadParameter(
+            "Give a file of learners, --institution, and --template or --offer; or --resume with a cohort's id."
+        )
     kind = KINDS.get(file.suffix.lower())
     if kind is None:
         raise typer.BadParameter(f"A file of learners ends in {', '.join(KINDS)}.")
-    asked = {
+    asked: dict[str, Any] = {
         "institution": institution,
-        "template": written.read(read_file(template, written.LARGEST_JSON)),
         "media_type": kind,
         "file": base64.b64encode(read_file(file, LARGEST_FILE)).decode(),
     }
-    return {**asked, "formats": form} if form else asked
+    if template is not None:
+        asked["template"] = written.read(read_file(template, written.LARGEST_JSON))
+    further = {"offer": offer, "formats": form}
+    return asked | {name: said for name, said in further.items() if said}
 
 
 def _require_faultless(found: dict[str, Any], *, as_json: bool) -> None:

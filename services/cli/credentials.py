@@ -51,6 +51,9 @@ def issue(
     institution: Annotated[str, typer.Option(help="Which institution issues it, such as tartu.")],
     source: From = Source.DRAFT,
     settings: Settings = None,
+    offer: Annotated[
+        str | None, typer.Option(help="Issue from this offer; the file says what is the learner's own.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Say what the issuer would say; issue nothing.")] = False,
     form: Annotated[
         list[str] | None,
@@ -64,13 +67,14 @@ def issue(
     """Issue a credential from a file. The signed credential goes to standard output."""
     draft = read_draft(file, source, settings, quiet=as_json)
     check_out(out)
+    more = {"offer": offer} if offer else {}
     with connect(url, token) as node:
         if check:
-            body = {"institution": institution, "credential": draft}
+            body = {"institution": institution, "credential": draft, **more}
             found = node.post("/issuer/credentials/check", body, key=False)
             answer(found, Text("It can be issued.", style="green"), as_json=as_json)
             return
-        issued = node.issue(institution, draft, **({"formats": form} if form else {}))
+        issued = node.issue(institution, draft, **more, **({"formats": form} if form else {}))
     _hand_over(issued, out, as_json=as_json)
 
 

@@ -13,6 +13,7 @@ from services.issuer.cohorts.api import LARGER_BODIES
 from services.issuer.cohorts.worker import Worker
 from services.issuer.credentials import repository as credentials
 from services.issuer.desk import Desk
+from services.issuer.offers import repository as offers
 from services.issuer.settings import IssuerSettings
 from shared.bus.port import Bus
 from shared.clock import Clock
@@ -23,7 +24,7 @@ from shared.web.app import make_app
 from shared.web.floor import open_floor
 from testamur import __version__
 
-COLLECTIONS = (*credentials.COLLECTIONS, *cohorts.COLLECTIONS)
+COLLECTIONS = (*credentials.COLLECTIONS, *cohorts.COLLECTIONS, *offers.COLLECTIONS)
 """Everything that the issuer stores."""
 
 

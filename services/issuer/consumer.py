@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.issuer.credentials.handlers import on_status, on_trust
+from services.issuer.offers.handlers import on_offer
 from shared.bus.inbox import Handler
 from shared.events.base import Event
+from shared.events.offers import OfferPublished, OfferWithdrawn
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
 from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, InstitutionKeyAdded, InstitutionKeyRetired
@@ -21,7 +23,9 @@ SUBSCRIPTIONS: Mapping[type[Event], Handler] = {
     CredentialRevoked: on_status,
     CredentialsRevoked: on_status,
     CredentialRegistered: on_status,
+    OfferPublished: on_offer,
+    OfferWithdrawn: on_offer,
 }
 
-STREAMS = ("checkpoints", "trust", "status", "registrations")
+STREAMS = ("checkpoints", "trust", "status", "registrations", "catalogue")
 """Which streams these come on, in the order in which they are drained; the checkpoints say what else there is to hear."""

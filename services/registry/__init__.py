@@ -7,5 +7,5 @@ entry that it holds, its own and other nodes', is read there.
 
 One folder a noun, each read in the order domain, commands, repository, handlers, api: `trust` (institutions,
 accreditations, keys), `credentials`, `revocations` (many credentials at once, and the second person), `status` (published
-lists), `federation` (the log's door). Above them `api`, `consumer`, `settings` and `app`.
+lists), `catalogue` (offers), `federation` (the log's door). Above them `api`, `consumer`, `settings` and `app`.
 """

@@ -10,6 +10,8 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from services.registry import api, consumer
+from services.registry.catalogue import repository as catalogue
+from services.registry.catalogue.index import OfferIndex
 from services.registry.credentials import repository as credentials
 from services.registry.credentials.handlers import reinstate_due
 from services.registry.revocations import repository as revocations
@@ -22,7 +24,7 @@ from services.registry.trust.handlers import announce_service_keys
 from shared.bus.engine import Engine
 from shared.bus.port import Bus
 from shared.clock import Clock
-from shared.events.base import REGISTRATIONS, STATUS, TRUST
+from shared.events.base import OFFERS, REGISTRATIONS, STATUS, TRUST
 from shared.home import Home
 from shared.settings import NodeSettings
 from shared.web import operations
@@ -35,6 +37,7 @@ COLLECTIONS = (
     *credentials.COLLECTIONS,
     *revocations.COLLECTIONS,
     *status.COLLECTIONS,
+    *catalogue.COLLECTIONS,
 )
 
 
@@ -48,7 +51,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             app,
             mine,
             service="registry",
-            writes=(TRUST, STATUS, REGISTRATIONS),
+            writes=(TRUST, STATUS, REGISTRATIONS, OFFERS),
             hears=consumer.SUBSCRIPTIONS,
             streams=consumer.STREAMS,
             foreign=True,
@@ -60,6 +63,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             engine = floor.engine
             await announce_service_keys(engine.outbox, _certified(engine.home))
             app.state.door, app.state.status_lists = floor.door, _status_lists(mine, engine)
+            app.state.offers = OfferIndex(engine.store)
             engine.spawn(lambda: _look_for_due(engine, mine.due_interval), "due")
             yield
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from shared.events.base import ISSUANCE, PUBLIC, STREAMS, TRUST
+from shared.events.base import ISSUANCE, OFFERS, PUBLIC, STREAMS, TRUST
 from shared.ids import topic_name
 
 MIRROR = "mirror"
@@ -45,11 +45,14 @@ class Hears(NamedTuple):
     foreign: bool
 
 
+_VERDICTS = tuple(stream for stream in PUBLIC if stream != OFFERS.name)
+"""The streams that a verdict rests on: its own node's offers are none of them."""
+
 HEARS: Mapping[str, Hears] = {
     "registry": Hears((ISSUANCE.name,), foreign=True),
     "issuer": Hears(PUBLIC, foreign=False),
-    "verifier": Hears(PUBLIC, foreign=True),
-    "notifier": Hears(PUBLIC, foreign=True),
+    "verifier": Hears(_VERDICTS, foreign=True),
+    "notifier": Hears(_VERDICTS, foreign=True),
 }
 """What each service hears; the same as its `consumer.py` says, which a test compares."""
 

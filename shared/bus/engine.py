@@ -182,8 +182,8 @@ def _start_saying(engine: Engine, writes: Sequence[Stream]) -> None:
     if not writes:
         return
     settings, streams = engine.settings, list(writes)
-    signer = engine.home.signer(engine.service)
-    sequencer = Sequencer(engine.outbox, signer, settings.federation, settings.node, streams)
+    signers = {stream: engine.home.signer_of(stream.name) for stream in streams}
+    sequencer = Sequencer(engine.outbox, signers, settings.federation, settings.node)
     public = any(stream.public for stream in streams)
     relay = Relay(engine.store, engine.bus, settings.node, _drained_first(streams, public=public))
     sequencer.on_advance += [relay.wake.set, engine.log_advanced.fire_all]

@@ -11,7 +11,7 @@ What is lost if the process dies here: nothing. Before the commit the outbox sti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from shared.bus.lease import acquire, fence, release
@@ -41,13 +41,14 @@ _log = get_logger("sequencer")
 class Sequencer:
     """Drains one service's outbox into its chains."""
 
-    def __init__(self, outbox: Outbox, signer: Signer, federation: str, node: str, streams: Sequence[Stream]) -> None:
+    def __init__(self, outbox: Outbox, signers: Mapping[Stream, Signer], federation: str, node: str) -> None:
+        """`signers` gives the streams that this service writes, and the key that signs each."""
         self._outbox = outbox
         self._store = outbox.store
-        self._signer = signer
+        self._signers = {stream.name: signer for stream, signer in signers.items()}
         self._federation = federation
         self._node = node
-        self._topics = {stream.name: topic_name(node, stream.name) for stream in streams}
+        self._topics = {stream.name: topic_name(node, stream.name) for stream in signers}
         self._holder = new_event_id()
         self._token: int | None = None
         self.advanced = asyncio.Event()
@@ -90,7 +91,7 @@ class Sequencer:
         entries = []
         for row in rows:
             said = _said(row)
-            entry = seal(said, self._place(said.stream, reached), self._signer)
+            entry = seal(said, self._place(said.stream, reached), self._signers[said.stream])
             reached[said.stream] = reached[said.stream].advanced_by(entry)
             entries.append(entry)
         return entries

@@ -11,4 +11,6 @@ Everything here is pure: no store, no bus, no clock. Read in this order:
 7. `coherence.py`    whether what is there agrees with itself, by a policy
 8. `written.py`      from a file that a person wrote to a draft; `shorthand.py` what a person may leave out of it
 9. `draft.py`        from a draft to a `MicroCredential`, or every fault at once, in the words of `faults.py`
+10. `offer.py`       what is said before anybody has earned it; `offering.py` reads one, and drafts a credential from it
+11. `stack.py`       what a larger credential says of its parts, and their rule; `stacking.py` what they are worth together
 """

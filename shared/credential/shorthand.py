@@ -119,6 +119,7 @@ _MEMBERS: dict[str, _Expand] = {
     "prerequisites": _text,
     "stackability": _part({"note": _text}, alone="kind"),
     "further_information": _text,
+    "price": _text,
     "valid_from": _begin,
     "valid_until": _end,
 }

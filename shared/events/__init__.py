@@ -2,4 +2,4 @@
 (how it is signed and chained) and `chain` (where an entry stands). `asyncapi` renders it all for others.
 """
 
-from shared.events import checkpoints, issuance, registrations, status, trust  # noqa: F401  (each fills the catalogue)
+from shared.events import checkpoints, issuance, offers, registrations, status, trust  # noqa: F401  (each fills the catalogue)

@@ -28,9 +28,10 @@ ISSUANCE = Stream("issuance", writer="issuer", public=False)
 REGISTRATIONS = Stream("registrations", writer="registry", public=True)
 STATUS = Stream("status", writer="registry", public=True)
 TRUST = Stream("trust", writer="registry", public=True)
+OFFERS = Stream("catalogue", writer="registry", public=True)
 CHECKPOINTS = Stream("checkpoints", writer="registry", public=True, chained=False)
 
-STREAMS = {stream.name: stream for stream in (TRUST, CHECKPOINTS, STATUS, REGISTRATIONS, ISSUANCE)}
+STREAMS = {stream.name: stream for stream in (TRUST, CHECKPOINTS, STATUS, REGISTRATIONS, OFFERS, ISSUANCE)}
 """Every stream, in the order in which a reader drains them: who to believe, then what is no longer true, then the rest."""
 
 PUBLIC = tuple(stream.name for stream in STREAMS.values() if stream.public)

@@ -48,6 +48,14 @@ REFUSALS: dict[str, str] = {
 }
 """Every reason to refuse, from the furthest off to the nearest, each with its sentence."""
 
+PLACES = {
+    "type-out-of-scope": "credential_type",
+    "level-out-of-scope": "level",
+    "field-out-of-scope": "isced_f",
+    "jurisdiction-out-of-scope": "awarding_body.country",
+}
+"""Which member of a draft a reason speaks of, where it speaks of one."""
+
 NEARNESS = {reason: place for place, reason in enumerate(REFUSALS)}
 """How near each reason comes to being allowed; of several accreditations the nearest is told."""
 

@@ -71,11 +71,17 @@ def page(
 ) -> Page[T]:
     """The page of the documents that a scan of `paging.fetch` gave; sets the `Link` header where more follow."""
     shown = documents[: paging.limit]
-    following = encode_cursor(shown[-1].key) if len(documents) > paging.limit else None
+    on_from = shown[-1].key if len(documents) > paging.limit else None
+    return page_from([view(document) for document in shown], on_from, request, response)
+
+
+def page_from(items: Sequence[T], on_from: str | None, request: Request, response: Response) -> Page[T]:
+    """A page of these items; the next one begins behind the key `on_from`, None where there is none. Sets `Link`."""
+    following = encode_cursor(on_from) if on_from else None
     if following:
         target = request.url.include_query_params(cursor=following)
         response.headers["Link"] = f'<{target.path}?{target.query}>; rel="next"'
-    return Page(items=tuple(view(document) for document in shown), next=following)
+    return Page(items=tuple(items), next=following)
 
 
 def encode_cursor(key: str) -> str:

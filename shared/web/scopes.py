@@ -14,6 +14,7 @@ SCOPES: Final[Mapping[str, str]] = MappingProxyType(
         "credentials:suspend": "Suspend and reinstate credentials.",
         "credentials:correct": "Replace a credential by a corrected one.",
         "credentials:erase": "Erase what a credential says of its learner, for good.",
+        "offers:publish": "Publish one's institution's offers, and withdraw them.",
         "institutions:accredit": "Accredit institutions and withdraw accreditations.",
         "institutions:read": "Read institutions, their accreditations and keys.",
         "verify": "Verify credentials.",
@@ -25,7 +26,9 @@ SCOPES: Final[Mapping[str, str]] = MappingProxyType(
 
 ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
-        "issuer": frozenset({"credentials:issue", "credentials:read", "credentials:correct", "institutions:read"}),
+        "issuer": frozenset(
+            {"credentials:issue", "credentials:read", "credentials:correct", "offers:publish", "institutions:read"}
+        ),
         "registrar": frozenset(
             {
                 "credentials:read",
@@ -33,6 +36,7 @@ ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
                 "credentials:suspend",
                 "credentials:correct",
                 "credentials:erase",
+                "offers:publish",
                 "institutions:accredit",
                 "institutions:read",
             }

@@ -31,12 +31,13 @@ from schemathesis.specs.openapi.checks import (
 from shared.bus.dead import DEAD
 from shared.bus.port import Message
 from shared.clock import SystemClock
+from shared.credential import written
 from shared.ids import new_ref, topic_name
 from shared.trust import node_token
 from tests.docs import SERVICES, documents
 from tests.integration.cohort_scene import body, csv
 from tests.integration.federation_scene import homes, ref_of, served
-from tests.world import Nation
+from tests.world import EXAMPLE, Nation
 
 EXAMPLES = 12
 """Requests of each kind for each operation."""
@@ -126,6 +127,7 @@ async def _serve(folder: Path, made: list[Target], ready: threading.Event, stop:
 async def _what_there_is(ee: Nation) -> dict[str, str]:
     """One of everything that a path can name, by `<service>/<parameter>` or by the parameter alone."""
     await ee.accredits("tartu")
+    await ee.accredits("tallinn")
     hook = {"url": f"{ee.home.settings.public_url}/hook", "kinds": ["credential.revoked"]}
     subscription = (await ee.must("notifier", "POST", "/subscriptions", hook))["id"]
     ref, revoked = [await ref_of(ee, await ee.issues("tartu")) for _ in range(2)]
@@ -135,12 +137,20 @@ async def _what_there_is(ee: Nation) -> dict[str, str]:
     template = {name: said for name, said in ee.draft().items() if name != "holder"}
     cohort = await ee.must("issuer", "POST", "/cohorts", {**body(csv(2)), "template": template})
     institution = await ee.must("registry", "GET", "/institutions/tartu")
+    offer = written.read(EXAMPLE.with_name("offer.yaml").read_bytes())
+    for name in ("stays", "goes"):
+        await ee.must("registry", "POST", "/offers", {"institution": "tallinn", "offer": name, "document": offer})
     deliveries = await ee.must("notifier", "GET", f"/subscriptions/{subscription}/deliveries")
     letters = {f"{name}/letter": (await ee.engine(name).store.scan(DEAD))[0].key for name in ee.apps}
     return letters | {
         "problems/slug": "not-found",
         "ref": ref,
         "cohort": cohort["id"],
+        "node": "ee",
+        "catalogue/institution": "tallinn",
+        "catalogue/offer": "stays",
+        "offers/institution": "tallinn",
+        "offers/offer": "goes",
         "slug": "tartu",
         "institution": "tartu",
         "accreditation": institution["accreditations"][0]["accreditation"],

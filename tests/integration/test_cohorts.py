@@ -15,12 +15,15 @@ from services.issuer.cohorts.repository import COHORT_ROWS, COHORTS
 from services.issuer.cohorts.worker import Worker
 from services.issuer.credentials.repository import CREDENTIAL_KEYS, CREDENTIALS
 from shared.bus.outbox import AUDIT
+from shared.credential import written
 from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, Scope
 from shared.ids import new_ref
 from shared.verification.presented import recognise
 from tests.integration.cohort_scene import SHARED, accepts, body, csv, ends, result, table, tartu
 from tests.integration.issuer_scene import NOW, Scene, issuer
 from tests.integration.test_privacy import everything_in
+from tests.shared_data import ROOT
+from tests.world import world
 
 
 @pytest.fixture
@@ -104,6 +107,30 @@ async def test_the_same_request_twice_is_one_cohort(scene: Scene) -> None:
     assert first.headers["location"] == f"/cohorts/{first.json()['id']}"
     await ends(scene, first.json()["id"])
     assert await scene.engine.store.count(CREDENTIALS) == 3
+
+
+async def test_a_cohort_is_issued_from_an_offer_a_template_over_it_and_each_row_over_both() -> None:
+    async with world("ee") as europe:
+        ee = europe["ee"]
+        await ee.accredits("tartu")
+        offer = written.read((ROOT / "examples" / "offer.yaml").read_bytes())
+        await ee.must("registry", "POST", "/offers", {"institution": "tartu", "offer": "data", "document": offer})
+        await ee.settles()
+        over = {"assessment": {"grading_scheme": "1 to 5"}}
+        asked = {**body(csv(2, **{"assessment.grade": "5", "title.et": "Reas"})), "offer": "data", "template": over}
+        unknown = await ee.ask("issuer", "POST", "/cohorts", {**asked, "offer": "nothing"})
+        assert (unknown.status_code, unknown.json()["type"]) == (404, "/problems/offer-unknown")
+        cohort = (await ee.must("issuer", "POST", "/cohorts", asked))["id"]
+        async with asyncio.timeout(20):
+            while not (await ee.must("issuer", "GET", f"/cohorts/{cohort}"))["ended"]:
+                await asyncio.sleep(0.01)
+        answer = await ee.ask("issuer", "GET", f"/cohorts/{cohort}/result")
+        said = recognise(orjson.loads(answer.content.splitlines()[0])["credential"]).credential
+        assert said is not None
+        assert said.credential.title["en"] == "Data literacy"
+        assert said.credential.title["et"] == "Reas"
+        assert said.credential.assessment.grading_scheme == {"en": "1 to 5"}
+        assert said.credential.assessment.grade == {"en": "5"}
 
 
 @pytest.mark.usefixtures("stopped")

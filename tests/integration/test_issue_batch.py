@@ -109,7 +109,7 @@ def test_a_cohort_that_was_left_alone_is_watched_again(
 def _asked(file: Path) -> dict[str, object]:
     from services.cli.cohorts import _asked as asked
 
-    return asked(file, "tartu", Path(TEMPLATE), None)
+    return asked(file, "tartu", Path(TEMPLATE), None, None)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ class Scene:
 
     def sequencer(self, process: int = 0, kind: type[Sequencer] = Sequencer, clock: ManualClock | None = None) -> Any:
         """A sequencer of one process; each has a name of its own for the lease."""
-        return kind(Outbox(self.stores[process], clock or self.clock), SIGNER, "testamur", "ee", STREAMS)
+        return kind(Outbox(self.stores[process], clock or self.clock), dict.fromkeys(STREAMS, SIGNER), "testamur", "ee")
 
     async def says(self, count: int = 1, subject: str | None = None) -> None:
         """Say so many things, each in a transaction of its own."""

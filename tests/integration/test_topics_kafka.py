@@ -98,7 +98,7 @@ def test_what_differs_is_named_and_what_would_cost_records_waits_for_a_yes(
     run(["doctor", "--json", "--url", "http://127.0.0.1:9"])
     (bus,) = [one for one in _json(capsys) if one["what"] == "bus"]
     assert bus["well"]
-    assert "5 of 5" in bus["said"]
+    assert "6 of 6" in bus["said"]
 
 
 def test_a_topic_of_several_partitions_is_named_and_left_alone(

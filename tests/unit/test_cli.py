@@ -173,6 +173,7 @@ def test_a_token_is_made_with_the_key_in_the_folder(settings: NodeSettings, caps
         "credentials:issue",
         "credentials:read",
         "credentials:correct",
+        "offers:publish",
         "institutions:read",
     }
 

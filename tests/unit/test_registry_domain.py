@@ -27,6 +27,7 @@ from shared.settings import NodeSettings
 from shared.status.bitstring import MIN_ENTRIES
 from shared.status.facts import Fact
 from shared.status.fold import fold
+from shared.trust.scope import Wanted
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 REF = "3f0c0e0a-8d6c-4a53-9a55-0d3e3c1b7a11"
@@ -143,18 +144,23 @@ def accredited(**scope: Any) -> trust.Accreditation:
     return trust.Accreditation(said)
 
 
+def wanted() -> Wanted:
+    said = issued()
+    return Wanted(said.credential_type, said.eqf, said.isced_f)
+
+
 def test_one_accreditation_that_covers_it_is_enough_and_otherwise_the_nearest_miss_is_told() -> None:
     low, other_field = accredited(eqf_max=5), accredited(isced_f=("09",))
-    assert trust.not_covered([], issued(), NOW) == "not-accredited"
-    assert trust.not_covered([low], issued(), NOW) == "level-out-of-scope"
-    assert trust.not_covered([low, other_field], issued(), NOW) == "field-out-of-scope"
-    assert trust.not_covered([low, other_field, accredited()], issued(), NOW) is None
+    assert trust.not_covered([], wanted(), NOW) == "not-accredited"
+    assert trust.not_covered([low], wanted(), NOW) == "level-out-of-scope"
+    assert trust.not_covered([low, other_field], wanted(), NOW) == "field-out-of-scope"
+    assert trust.not_covered([low, other_field, accredited()], wanted(), NOW) is None
 
 
 def test_a_withdrawn_accreditation_covers_nothing_and_is_withdrawn_once() -> None:
     ended, event = trust.withdraw(accredited(), NOW)
     assert event.effective == NOW
-    assert trust.not_covered([ended], issued(), NOW) == "accreditation-withdrawn"
+    assert trust.not_covered([ended], wanted(), NOW) == "accreditation-withdrawn"
     with pytest.raises(trust.AccreditationAlreadyWithdrawn):
         trust.withdraw(ended, NOW)
 

@@ -19,8 +19,10 @@ from services.issuer.credentials.commands import CheckCredential
 from services.issuer.credentials.domain import CredentialRefused
 from services.issuer.credentials.drafting import check_credential
 from services.issuer.desk import Desk
+from services.issuer.offers import repository as offers
 from shared.credential.draft import DraftRefused
 from shared.credential.faults import Fault
+from shared.credential.offering import drafted_from
 
 SHOWN = 1_000
 """Rows of a fault table: more are not corrected one by one."""
@@ -35,9 +37,8 @@ async def read_rows(command: CheckCohort) -> list[Row]:
         return await asyncio.to_thread(_read, command)
 
 
-async def faults_of(desk: Desk, command: CheckCohort, rows: Sequence[Row]) -> list[FaultyRow]:
+async def faults_of(desk: Desk, command: CheckCohort, template: Template, rows: Sequence[Row]) -> list[FaultyRow]:
     """Every row with a fault and all of its faults, in the file's order. Raises what stops all rows alike."""
-    template = template_of(command)
     found = []
     for row in rows:
         faults = [*row.faults, *(await _drafted(desk, command, template, row) if row.is_read else ())]
@@ -46,9 +47,11 @@ async def faults_of(desk: Desk, command: CheckCohort, rows: Sequence[Row]) -> li
     return found
 
 
-def template_of(command: CheckCohort) -> Template:
-    """The template that the command gives."""
-    return Template(command.template)
+async def template_of(desk: Desk, command: CheckCohort) -> Template:
+    """What the command's offer says and, over it, its template. Raises `OfferUnknown`, `TemplateRefused`."""
+    if command.offer is None:
+        return Template(command.template)
+    return Template(drafted_from(await offers.template(desk.store, command.institution, command.offer), command.template))
 
 
 def table(rows: int, found: Sequence[FaultyRow]) -> CohortCheckView:

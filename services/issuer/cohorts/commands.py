@@ -23,8 +23,10 @@ class CheckCohort(Command):
 
     institution: Slug
     """The institution that would sign."""
-    template: Draft = Field(examples=[{"title": "Data literacy", "workload": {"ects": 2, "hours": 52}}])
-    """The draft that all learners share, without `holder`; what a row says takes the place of what it says."""
+    offer: Slug | None = None
+    """An offer of the institution, from which they are issued."""
+    template: Draft = Field(default={}, examples=[{"title": "Data literacy", "workload": {"ects": 2, "hours": 52}}])
+    """The draft that all learners share, without `holder`, over what the offer says. What a row says wins over both."""
     media_type: MediaType
     """What kind of file it is."""
     file: str = Field(max_length=LONGEST_FILE, examples=["Z2l2ZW5fbmFtZSxmYW1pbHlfbmFtZQpNYXJpLE1hYXNpa2FzCg=="])

@@ -16,6 +16,7 @@ from services.issuer.cohorts.checking import faults_of, read_rows, table, templa
 from services.issuer.cohorts.commands import CheckCohort, CohortCheckView, CohortRowView, CohortView, FaultView, IssueCohort
 from services.issuer.cohorts.domain import CHUNK, CohortEnded, CohortRefused, Row, RowStatus
 from services.issuer.cohorts.repository import KeptRow
+from services.issuer.cohorts.template import Template
 from services.issuer.credentials import repository as credentials
 from services.issuer.credentials import sealing
 from services.issuer.credentials.domain import Identity
@@ -37,15 +38,16 @@ class Accepted:
 
     id: str
     command: IssueCohort
+    template: Template
     identities: list[Identity]
     rows: list[KeptRow]
 
 
 async def check_cohort(desk: Desk, command: CheckCohort) -> CohortCheckView:
     """The fault table of a file. Nothing of it is kept."""
-    template_of(command)
+    template = await template_of(desk, command)
     rows = await read_rows(command)
-    return table(len(rows), await faults_of(desk, command, rows))
+    return table(len(rows), await faults_of(desk, command, template, rows))
 
 
 async def prepare(desk: Desk, command: IssueCohort) -> Callable[[Unit], Awaitable[CohortView]]:
@@ -69,7 +71,7 @@ async def accept_cohort(unit: Unit, accepted: Accepted) -> CohortView:
     command = accepted.command
     body = {
         "institution": command.institution,
-        "template": command.template,
+        "template": accepted.template.draft,
         "formats": list(command.formats),
         "state": "running",
         "rows": len(accepted.rows),
@@ -129,15 +131,15 @@ def view_of(row: Document) -> CohortView:
 
 
 async def _accepted(desk: Desk, command: IssueCohort) -> Accepted:
-    template_of(command)
+    template = await template_of(desk, command)
     rows = await read_rows(command)
-    faulty = await faults_of(desk, command, rows)
+    faulty = await faults_of(desk, command, template, rows)
     if faulty:
         found = table(len(rows), faulty).model_dump(mode="json")
         raise CohortRefused(f"{len(faulty)} of {len(rows)} rows have faults. Correct those that `table` names.", **found)
     identities = [Identity(new_ref(), sealing.new_key()) for _ in rows]
     kept = [_sealed(row, identity) for row, identity in zip(rows, identities, strict=True)]
-    return Accepted(new_ref(), command, identities, kept)
+    return Accepted(new_ref(), command, template, identities, kept)
 
 
 def _sealed(row: Row, identity: Identity) -> KeptRow:

@@ -30,10 +30,17 @@ class Template:
 
     def __init__(self, draft: Mapping[str, Any]) -> None:
         """Raises `TemplateRefused`."""
+        if not draft:
+            raise TemplateRefused("Give `template`, `offer` or both: what all learners share is in neither.")
         if draft.get("holder") is not None:
             raise TemplateRefused("Leave out `holder`: who the learners are is in the rows.")
         self._full = expand(draft)
         self._language = {"language": draft["language"]} if "language" in draft else {}
+
+    @property
+    def draft(self) -> dict[str, Any]:
+        """It in full form, from which it is made again."""
+        return self._full
 
     def filled(self, values: Mapping[str, Any]) -> FullDraft:
         """The draft of one row, in full form."""

@@ -35,6 +35,8 @@ class CheckCredential(Command):
 
     institution: Slug
     """The institution that would sign it."""
+    offer: Slug | None = None
+    """An offer of the institution, which is the template; `credential` is then only what is the learner's own."""
     formats: Formats = DEFAULT_FORMATS
     """In which formats it is signed, all under one ref; the first is the one that the answer's `credential` holds."""
     credential: Draft = Field(examples=[{"title": "Data literacy", "workload": {"ects": 2, "hours": 52}}])

@@ -18,6 +18,7 @@ from shared.errors import Conflict, Invalid, NotFound
 from shared.events.issuance import CredentialIssued
 from shared.formats.port import StatusEntry
 from shared.status.fold import State, Status
+from shared.trust import scope
 from shared.trust.scope import REFUSALS
 from shared.verification.verdict import TABLE, Outcome, StepResult
 
@@ -31,14 +32,7 @@ _STATUS: dict[Status, IssuedStatus] = {
     Status.REVOKED: "revoked",
 }
 
-PLACES = {
-    "type-out-of-scope": "credential_type",
-    "level-out-of-scope": "level",
-    "field-out-of-scope": "isced_f",
-    "jurisdiction-out-of-scope": "awarding_body.country",
-    "expired": "valid_until",
-    "issued-in-future": "issued",
-}
+PLACES = {**scope.PLACES, "expired": "valid_until", "issued-in-future": "issued"}
 """Which member of a draft a finding of the rehearsal speaks of, where it speaks of one."""
 
 _STOPPING = (Outcome.FAILED, Outcome.UNKNOWN)

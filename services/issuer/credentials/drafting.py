@@ -32,10 +32,12 @@ from services.issuer.credentials.domain import (
     status_entries,
 )
 from services.issuer.desk import Desk
+from services.issuer.offers import repository as offers
 from shared.clock import rfc3339
 from shared.credential.draft import DraftRefused, build
 from shared.credential.levels import eqf_of
 from shared.credential.model import DEFAULT_TYPE, MicroCredential
+from shared.credential.offering import drafted_from
 from shared.errors import TestamurError
 from shared.events.issuance import CredentialIssued
 from shared.formats.known import FORMS, Form
@@ -48,6 +50,8 @@ from shared.verification.verdict import StepResult
 from shared.verification.verify import rehearse
 
 T = TypeVar("T")
+Template = Mapping[str, Any] | None
+"""What an offer says of every credential that is issued from it; None where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,11 @@ async def check_credential(desk: Desk, command: CheckCredential) -> CheckView:
             for step in results
         )
     )
+
+
+async def template_of(desk: Desk, command: CheckCredential) -> Template:
+    """The template that a command names, None where it names none; raises `OfferUnknown`."""
+    return await offers.template(desk.store, command.institution, command.offer) if command.offer else None
 
 
 async def _by_the_newest_book(desk: Desk, work: Callable[[], Awaitable[T]]) -> T:
@@ -123,7 +132,7 @@ async def _draft(desk: Desk, command: IssueCredential, identity: Identity) -> Dr
 
 async def _ready(desk: Desk, command: CheckCredential) -> _Ready:
     now = desk.clock.now()
-    credential = _built(desk, command, now)
+    credential = _built(desk, command, await template_of(desk, command), now)
     country = credential.awarding_body.country
     wanted = Wanted(credential.credential_type, eqf_of(credential.level, country), credential.isced_f, country)
     signer = await desk.signer(command.institution)
@@ -142,9 +151,10 @@ def _use(command: CheckCredential, name: str) -> str:
     return "credential" if name == command.formats[0] else name
 
 
-def _built(desk: Desk, command: CheckCredential, now: datetime) -> MicroCredential:
+def _built(desk: Desk, command: CheckCredential, template: Template, now: datetime) -> MicroCredential:
+    written = _written(command)
     try:
-        return build(_written(command), now, desk.policy.coherence)
+        return build(drafted_from(template, written) if template else written, now, desk.policy.coherence)
     except DraftRefused as refusal:
         parts = refusal.parts
         body, level = parts.get("awarding_body"), parts.get("level")

@@ -17,6 +17,7 @@ from shared.bus.outbox import Outbox, Unit
 from shared.events.base import Event
 from shared.events.issuance import CredentialIssued
 from shared.store.port import DuplicateKey, Reader
+from shared.trust.scope import Wanted
 from shared.web.authorities import Caller
 from shared.web.conditional import require_match
 
@@ -109,7 +110,8 @@ async def show_credential(reader: Reader, ref: str, tenant: str | None) -> Crede
 
 async def _reason_to_refuse(unit: Unit, issued: CredentialIssued, replaced: Credential | None) -> str | None:
     """Why this credential may not be registered now, as a slug, or None."""
-    uncovered = not_covered(await trust.accreditations(unit.tx, issued.institution), issued, unit.now)
+    wanted = Wanted(issued.credential_type, issued.eqf, issued.isced_f)
+    uncovered = not_covered(await trust.accreditations(unit.tx, issued.institution), wanted, unit.now)
     if uncovered is not None:
         return uncovered
     key = await trust.find_key(unit.tx, issued.institution, issued.kid)

@@ -14,7 +14,7 @@ import orjson
 from shared.errors import NotFound
 from shared.events.chain import Position
 
-PublicStream = Literal["checkpoints", "trust", "status", "registrations"]
+PublicStream = Literal["checkpoints", "trust", "status", "registrations", "catalogue"]
 """The streams that other nodes may read (`shared.events.base.PUBLIC`)."""
 
 MAX_ENTRIES = 500

@@ -74,7 +74,9 @@ async def withdraw_accreditation(
     return await door.answer(
         request,
         caller,
-        lambda unit: handlers.withdraw_accreditation(unit, caller, institution, accreditation),
+        lambda unit: handlers.withdraw_accreditation(
+            unit, caller, institution, accreditation, request.app.state.engine.membership.me
+        ),
         required=True,
     )
 

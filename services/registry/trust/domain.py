@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 from shared.clock import rfc3339
 from shared.errors import Conflict, Forbidden, Invalid, NotFound
-from shared.events.issuance import CredentialIssued
 from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, InstitutionKeyAdded, InstitutionKeyRetired
 from shared.jose.keys import VerificationKey, thumbprint
 from shared.jose.purpose import Purpose
@@ -147,9 +146,8 @@ def retire(
     return replace(held, status=reason, stand_to=stand_to or 0), event
 
 
-def not_covered(accreditations: Sequence[Accreditation], issued: CredentialIssued, now: datetime) -> str | None:
-    """Why the institution may not have this credential registered now, in one slug (the nearest miss); None: it may."""
-    wanted = Wanted(issued.credential_type, issued.eqf, issued.isced_f)
+def not_covered(accreditations: Sequence[Accreditation], wanted: Wanted, now: datetime) -> str | None:
+    """Why the institution may not award this now, in one slug (the nearest miss); None: it may."""
     nearest = "not-accredited"
     for held in accreditations:
         found = "accreditation-withdrawn" if held.withdrawn else refusal(held.event, wanted, now)

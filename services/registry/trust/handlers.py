@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from services.registry.catalogue.handlers import withdraw_uncovered
 from services.registry.credentials.repository import unrevoked_by_key
 from services.registry.revocations import handlers as revocations
 from services.registry.revocations.repository import cutoff
@@ -44,14 +45,17 @@ async def accredit_institution(unit: Unit, caller: Caller, command: AccreditInst
     return await show_institution(unit.tx, said.institution)
 
 
-async def withdraw_accreditation(unit: Unit, caller: Caller, institution: str, accreditation: str) -> InstitutionView:
-    """End an accreditation now."""
+async def withdraw_accreditation(
+    unit: Unit, caller: Caller, institution: str, accreditation: str, node: str
+) -> InstitutionView:
+    """End an accreditation now, and withdraw what the institution may offer no longer."""
     _nation_only(caller)
     held = await repository.accreditation(unit.tx, institution, accreditation)
     ended, event = domain.withdraw(held, unit.now)
     await repository.save_accreditation(unit.tx, ended)
     await unit.emit(event)
     await unit.audit("accreditation.withdraw", institution, accreditation=accreditation)
+    await withdraw_uncovered(unit, node, institution)
     return await show_institution(unit.tx, institution)
 
 
