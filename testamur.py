@@ -132,16 +132,11 @@ class Client:
 
     def check_cohort(self, cohort: Mapping[str, Any]) -> dict[str, Any]:
         """The fault table of a file of learners: `institution`, `template`, `media_type`, and `file` in base64."""
-        found: dict[str, Any] = self.send("POST", "/issuer/cohorts/check", json=dict(cohort), timeout=COHORT_TIMEOUT)
-        return found
+        return self.post("/issuer/cohorts/check", cohort, key=False, timeout=COHORT_TIMEOUT)
 
-    def issue_cohort(self, cohort: Mapping[str, Any], key: str | None = None) -> dict[str, Any]:
-        """Have a file of learners issued, all of it or nothing; the job goes on by itself. `key` makes it safe to repeat."""
-        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
-        made: dict[str, Any] = self.send(
-            "POST", "/issuer/cohorts", json=dict(cohort), headers=headers, timeout=COHORT_TIMEOUT
-        )
-        return made
+    def issue_cohort(self, cohort: Mapping[str, Any]) -> dict[str, Any]:
+        """Have a file of learners issued, all of it or nothing; the job goes on by itself."""
+        return self.post("/issuer/cohorts", cohort, timeout=COHORT_TIMEOUT)
 
     def cohort(self, cohort: str) -> dict[str, Any]:
         """How far a cohort is."""
@@ -211,14 +206,14 @@ class Client:
             if cursor is None:
                 return items
 
-    def post(self, path: str, body: Mapping[str, Any], *, key: bool = True) -> dict[str, Any]:
+    def post(self, path: str, body: Mapping[str, Any], *, key: bool = True, **request: Any) -> dict[str, Any]:
         """Ask for a change, under a new `Idempotency-Key` unless `key` is false; repeated once if the connection breaks."""
         headers = {"Idempotency-Key": str(uuid.uuid4())} if key else {}
         answer: dict[str, Any]
         try:
-            answer = self.send("POST", path, json=dict(body), headers=headers)
+            answer = self.send("POST", path, json=dict(body), headers=headers, **request)
         except NodeUnreachable:
-            answer = self.send("POST", path, json=dict(body), headers=headers)
+            answer = self.send("POST", path, json=dict(body), headers=headers, **request)
         return answer
 
     def send(self, method: str, path: str, **request: Any) -> Any:

@@ -36,6 +36,8 @@ class Desk:
         self.policy = settings.policy
         self.institutions = InstitutionKeys(home)
         self.throwaway = Throwaway()
+        self.reading = asyncio.Semaphore(1)
+        """Held while a cohort's file is read: it and what it unpacks to are in memory once at a time."""
         self.accepted = asyncio.Event()
         """Set when a cohort was accepted or cancelled, for whoever issues them."""
         self.book = TrustBook()

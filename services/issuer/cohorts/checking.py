@@ -27,13 +27,10 @@ from shared.credential.offering import drafted_from
 SHOWN = 1_000
 """Rows of a fault table: more are not corrected one by one."""
 
-_READING = asyncio.Semaphore(1)
-"""A file and what it unpacks to are held once at a time."""
 
-
-async def read_rows(command: CheckCohort) -> list[Row]:
+async def read_rows(desk: Desk, command: CheckCohort) -> list[Row]:
     """The rows of the command's file. Raises `CohortUnreadable`, `CohortTooLarge`."""
-    async with _READING:
+    async with desk.reading:
         return await asyncio.to_thread(_read, command)
 
 

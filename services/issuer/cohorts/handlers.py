@@ -46,7 +46,7 @@ class Accepted:
 async def check_cohort(desk: Desk, command: CheckCohort) -> CohortCheckView:
     """The fault table of a file. Nothing of it is kept."""
     template = await template_of(desk, command)
-    rows = await read_rows(command)
+    rows = await read_rows(desk, command)
     return table(len(rows), await faults_of(desk, command, template, rows))
 
 
@@ -132,7 +132,7 @@ def view_of(row: Document) -> CohortView:
 
 async def _accepted(desk: Desk, command: IssueCohort) -> Accepted:
     template = await template_of(desk, command)
-    rows = await read_rows(command)
+    rows = await read_rows(desk, command)
     faulty = await faults_of(desk, command, template, rows)
     if faulty:
         found = table(len(rows), faulty).model_dump(mode="json")

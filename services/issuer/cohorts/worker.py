@@ -89,8 +89,8 @@ class Worker:
             await self._desk.refresh_places()
         except Unavailable:
             raise
-        except Exception:  # noqa: BLE001 - whatever it was, the others go on, and this one is tried again
-            _log.exception("a cohort could not be moved", cohort=cohort.key)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the others go on, and this one is tried again
+            _log.error("a cohort could not be moved", cohort=cohort.key, error=type(error).__name__)
             return False
         return True
 
