@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -175,6 +175,14 @@ class Client:
         except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
             raise NodeUnreachable(f"No node answers at {address}.") from error
 
+    def stack(
+        self, institution: str, parts: Sequence[str], credential: Mapping[str, Any] | None = None, **more: Any
+    ) -> dict[str, Any]:
+        """Issue a larger credential from signed ones: this node's verifier says of each that it holds, the issuer stacks."""
+        handed = [{"credential": part, "receipt": self._receipt(part)} for part in parts]
+        body = {"institution": institution, "credential": credential or {}, "parts": handed, **more}
+        return self.post("/issuer/credentials/stack", body)
+
     def verify(self, credential: str, **question: Any) -> dict[str, Any]:
         """The report on a signed credential; `as_of`, `known_at` (RFC 3339) and `country` make the question narrower."""
         return self.post("/verifier/verifications", {"credential": credential, **question}, key=False)
@@ -229,6 +237,10 @@ class Client:
         if answer.is_success and body is not None:
             return body
         raise ProblemError(answer.status_code, body if isinstance(body, dict) else _NOT_A_NODE)
+
+    def _receipt(self, credential: str) -> str:
+        """What this node's verifier signs of a credential; nothing where it cannot be read, which the issuer tells."""
+        return self.verify(credential, receipt=True)["receipt"] or "none"
 
     def _address(self, path: str) -> str:
         """Where a path is served; raises `NodeUnreachable` where that cannot be told."""

@@ -40,6 +40,7 @@ CERTIFIED: Mapping[str, tuple[Purpose, str, tuple[str, ...]]] = {
     "catalogue": (Purpose.EVENT, "registry", ("catalogue",)),
     "checkpoint": (Purpose.CHECKPOINT, "registry", ("checkpoints",)),
     "status-list": (Purpose.STATUS_LIST, "registry", ()),
+    "receipt": (Purpose.RECEIPT, "verifier", ()),
     "node-token": (Purpose.NODE_TOKEN, "registry", ()),
 }
 """Service keys that the root certifies: purpose, service, and the streams they sign."""

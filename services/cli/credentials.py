@@ -65,7 +65,7 @@ def issue(
     token: Token = None,
 ) -> None:
     """Issue a credential from a file. The signed credential goes to standard output."""
-    draft = read_draft(file, source, settings, quiet=as_json)
+    draft = read_draft(file, source, settings, quiet=as_json, whole=offer is None)
     check_out(out)
     more = {"offer": offer} if offer else {}
     with connect(url, token) as node:
@@ -75,7 +75,7 @@ def issue(
             answer(found, Text("It can be issued.", style="green"), as_json=as_json)
             return
         issued = node.issue(institution, draft, **more, **({"formats": form} if form else {}))
-    _hand_over(issued, out, as_json=as_json)
+    hand_over(issued, out, as_json=as_json)
 
 
 @app.command()
@@ -95,7 +95,7 @@ def correct(
     with connect(url, token) as node:
         issued = node.correct(ref, draft)
     note(f"{ref} is superseded as soon as the new one is registered.")
-    _hand_over(issued, out, as_json=as_json)
+    hand_over(issued, out, as_json=as_json)
 
 
 @app.command()
@@ -142,7 +142,7 @@ def check_out(out: Path | None) -> None:
         raise OutUnwritable(f"{out} cannot be written, so nothing was issued. Name another file with --out.")
 
 
-def _hand_over(issued: dict[str, Any], out: Path | None, *, as_json: bool) -> None:
+def hand_over(issued: dict[str, Any], out: Path | None, *, as_json: bool) -> None:
     """The credential to where it was asked for, the rest of the answer to the person."""
     compact = str(issued["credential"])
     note(

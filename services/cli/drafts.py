@@ -47,8 +47,10 @@ def read_file(path: Path, limit: int = elm.LARGEST) -> bytes:
         raise FileUnreadable(f"{path} cannot be read ({error.strerror}). Check its name and who may read it.") from None
 
 
-def read_draft(path: Path, source: Source, settings: list[str] | None, *, quiet: bool = False) -> dict[str, Any]:
-    """The draft in a file with `--set` applied. It is checked here already, so what lacks something is not sent.
+def read_draft(
+    path: Path, source: Source, settings: list[str] | None, *, quiet: bool = False, whole: bool = True
+) -> dict[str, Any]:
+    """The draft in a file with `--set` applied. A whole one is checked here already, so what lacks something is not sent.
 
     What it lacks is said line by line unless `quiet`. Raises `Malformed` for JSON-LD that is called a draft,
     `IncompleteCredential`, `MalformedCredential`, `IncoherentCredential`, or what reading raises.
@@ -59,6 +61,8 @@ def read_draft(path: Path, source: Source, settings: list[str] | None, *, quiet:
         raise Malformed("This is JSON-LD and no draft. If it is an unsigned document of the ELM, add --from elm.")
     for setting in settings or ():
         found = draft.apply_set(found, setting)
+    if not whole:
+        return found
     try:
         draft.build(found, SystemClock().now())
     except draft.IncompleteCredential as incomplete:

@@ -30,7 +30,7 @@ def publish(
     token: Token = None,
 ) -> None:
     """Offer a micro-credential from a file, in all the federation. Repeated, it publishes a new version."""
-    document = read_draft(file, Source.DRAFT, settings, quiet=as_json)
+    document = read_draft(file, Source.DRAFT, settings, whole=False)
     with connect(url, token) as node:
         found = node.publish_offer(institution, name, document)
     note(f"Next: testamur issue FILE --institution {institution} --offer {name}")

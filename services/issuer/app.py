@@ -46,7 +46,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             bus=bus,
         ) as floor:
             engine = floor.engine
-            app.state.desk = desk = Desk(engine.store, floor.door, engine.home, mine, engine.clock)
+            app.state.desk = desk = Desk(engine.store, floor.door, engine.home, mine, engine.clock, engine.membership)
             await desk.open()
             engine.spawn(Worker(desk, engine.outbox).run, "cohorts")
             yield

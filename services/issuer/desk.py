@@ -15,6 +15,7 @@ from services.issuer.credentials import repository
 from services.issuer.credentials.domain import StatusList
 from services.issuer.keys.files import InstitutionKeys, Throwaway
 from services.issuer.settings import IssuerSettings
+from shared.bus.membership import Membership
 from shared.clock import Clock
 from shared.home import Home
 from shared.jose.signers import LocalSigner
@@ -27,12 +28,15 @@ from shared.web.door import Door
 class Desk:
     """One issuer's desk. Call `open` before the first draft."""
 
-    def __init__(self, store: Store, door: Door, home: Home, settings: IssuerSettings, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, door: Door, home: Home, settings: IssuerSettings, clock: Clock, membership: Membership
+    ) -> None:
         self.store = store
         self.door = door
         self.settings = settings
         self.node = settings.node
         self.clock = clock
+        self.membership = membership
         self.policy = settings.policy
         self.institutions = InstitutionKeys(home)
         self.throwaway = Throwaway()

@@ -72,8 +72,10 @@ def desk_of(request: Request) -> Desk:
 @routes.post("/verifications", response_model=ReportView, openapi_extra=BODY)
 async def verify_credential(request: Request, _: Verifier) -> Response:
     """Verify a credential: the verdict, and each of the eleven steps with its outcome and evidence."""
-    report = await handlers.verify_credential(desk_of(request), await _question(request))
-    return Response(orjson.dumps(report.to_dict()), media_type=JSON)
+    desk, question = desk_of(request), await _question(request)
+    report = await handlers.verify_credential(desk, question)
+    signed = {"receipt": handlers.receipt_of(desk, report)} if question.receipt else {}
+    return Response(orjson.dumps({**report.to_dict(), **signed}), media_type=JSON)
 
 
 @routes.post("/verifications/europass", response_model=SealReportView, openapi_extra=SEALED)

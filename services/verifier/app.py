@@ -9,7 +9,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.verifier import api, consumer, repository
-from services.verifier.handlers import Desk
+from services.verifier.handlers import Desk, Seal
 from services.verifier.replica import Replica
 from services.verifier.settings import VerifierSettings
 from shared.bus.engine import Engine
@@ -64,4 +64,5 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
 def desk_of(engine: Engine, policy: Policy, lists: tuple[TrustedList, ...] = (), shapes: Path | None = None) -> Desk:
     """What questions are answered with, on a running engine."""
     replica = Replica(engine.store, engine.inbox, engine.membership)
-    return Desk(replica, engine.clock, policy, engine.settings.node, engine.settings.federation, lists, shapes)
+    seal = Seal(engine.home.signer("receipt"), engine.home.certificates()["receipt"])
+    return Desk(replica, engine.clock, policy, engine.settings.node, engine.settings.federation, lists, shapes, seal)

@@ -24,5 +24,7 @@ class VerifyCredential(Command):
     """What the holder was asked to sign, to show that it is she or he who presents it now (`dc+sd-jwt`)."""
     audience: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     """Whom the holder was asked to present it to."""
+    receipt: bool = False
+    """Sign what was found, for whoever relies on it in this nation, such as an issuer that stacks it. Not stored here."""
     country: Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")] | None = Field(default=None, examples=["PT"])
     """Say what its level means in this country (ISO 3166-1 alpha-2)."""

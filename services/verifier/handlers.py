@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from services.verifier.commands import VerifyCredential
 from services.verifier.domain import require_past
@@ -13,10 +14,12 @@ from services.verifier.repository import add_cutoff, add_facts, add_trust_fact
 from shared.bus.inbox import Heard
 from shared.bus.outbox import Unit
 from shared.clock import Clock
+from shared.jose.signers import Signer
 from shared.status import facts
 from shared.status.facts import STATUS_EVENTS
 from shared.telemetry import counter, histogram
-from shared.trust import accreditation
+from shared.trust import accreditation, receipt
+from shared.trust.receipt import Finding
 from shared.trust.trusted_list import TrustedList
 from shared.verification.context import Context
 from shared.verification.europass import SealReport, verify_seal
@@ -27,6 +30,13 @@ from shared.verification.verify import verify
 
 SECONDS = histogram("testamur_verifier_check_seconds", "How long answering one question took, without the HTTP around it.")
 VERDICTS = counter("testamur_verifier_verdicts", "Answers by verdict and reason.")
+
+
+class Seal(NamedTuple):
+    """The key that signs receipts, and what the node's root says of it."""
+
+    signer: Signer
+    certificate: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,7 @@ class Desk:
     federation: str
     trusted_lists: tuple[TrustedList, ...] = ()
     shapes: Path | None = None
+    seal: Seal | None = None
 
 
 async def check(desk: Desk, question: VerifyCredential) -> Report:
@@ -59,6 +70,7 @@ async def check(desk: Desk, question: VerifyCredential) -> Report:
         country=question.country,
         nonce=question.nonce,
         audience=question.audience,
+        parts=await desk.replica.parts(presented, now),
     )
     return verify(context)
 
@@ -70,6 +82,27 @@ async def verify_credential(desk: Desk, question: VerifyCredential) -> Report:
     SECONDS.record(desk.clock.monotonic() - began)
     VERDICTS.add(verdict=report.verdict.value, reason=report.reason or "none")
     return report
+
+
+def receipt_of(desk: Desk, report: Report) -> str | None:
+    """What a report says, signed for those of this nation who rely on it. None where the credential could not be read, and
+    where the question was of another time: a receipt speaks of now.
+    """
+    context = report.context
+    known, presented, said = context.knowledge, context.presented, context.presented.credential
+    if desk.seal is None or said is None or presented.commitment is None or context.as_of or context.known_at:
+        return None
+    found = Finding(
+        ref=said.ref,
+        institution=said.institution.urn,
+        commitment=presented.commitment,
+        verdict=report.verdict.value,
+        reason=report.reason,
+        as_of={"epoch": known.epoch, "registrations": known.seq, "status": known.status_seq, "trust": known.trust_seq},
+    )
+    return receipt.mint(
+        desk.seal.signer, desk.seal.certificate, found, federation=desk.federation, node=desk.me, now=context.now
+    )
 
 
 async def verify_sealed(desk: Desk, raw: bytes) -> SealReport:

@@ -18,8 +18,10 @@ from shared.bus.admission import AHEAD
 from shared.bus.dead import PARKED
 from shared.bus.inbox import Inbox, OriginView
 from shared.bus.membership import Membership
+from shared.events.registrations import CredentialRegistered
+from shared.ids import parse_institution
 from shared.store.port import Reader
-from shared.verification.context import UNKNOWN_ORIGIN, Knowledge
+from shared.verification.context import UNKNOWN_ORIGIN, Knowledge, PartKnowledge
 from shared.verification.presented import Presented
 
 
@@ -64,6 +66,24 @@ class Replica:
             trust_seq=view.seq("trust"),
             age=age_of(view, now),
         )
+
+    async def parts(self, presented: Presented, now: datetime) -> dict[str, PartKnowledge]:
+        """What is known of each part of a credential whose nation is in the federation list, by the part's ref."""
+        said = presented.credential
+        found = {}
+        for part in said.credential.parts if said else ():
+            named = parse_institution(part.issuer)
+            if named and named.federation == self._membership.federation and self._membership.node(named.node):
+                found[part.ref] = await self._part(named.node, part.ref, now)
+        return found
+
+    async def _part(self, origin: str, ref: str, now: datetime) -> PartKnowledge:
+        view = self._inbox.origin(origin)
+        book = (await self._hold(origin, view)).book
+        facts = await facts_of(self._store, origin, ref)
+        signed_by = {fact.event.kid for fact in facts if isinstance(fact.event, CredentialRegistered)}
+        cutoffs = tuple(cutoff for kid in signed_by for cutoff in book.cutoffs.get(kid, ()))
+        return PartKnowledge(facts, cutoffs, None if view.contradictory else age_of(view, now))
 
     async def _hold(self, origin: str, view: OriginView) -> _Held:
         """What belongs to this view, out of memory or read anew; an unchanged book is not read again."""

@@ -49,6 +49,8 @@ class ReportView(View):
     steps: tuple[StepView, ...]
     as_of: AsOfView
     policy: dict[str, Any]
+    receipt: str | None = None
+    """What was found, signed (`testamur-receipt+jwt`), where it was asked for, of now, and could be read."""
 
 
 class SealReportView(View):

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
-from shared.credential import model, offer, parts
+from shared.credential import model, offer, parts, stack
 
 Severity = Literal["error", "warning"]
 """An error stops the issue of a credential; a warning is reported and stops nothing."""
@@ -43,7 +43,7 @@ def _members(kind: type[BaseModel]) -> Iterable[str]:
 
 _OURS = frozenset(
     name
-    for module in (model, parts, offer)
+    for module in (model, parts, stack, offer)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, BaseModel)
     for name in _members(kind)

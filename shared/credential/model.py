@@ -6,6 +6,7 @@ others can. What belongs to one issuance (ref, status index, salt, signer) is no
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated
 
 from pydantic import Field
@@ -22,6 +23,7 @@ from shared.credential.parts import (
     WithheldHolder,
     Workload,
 )
+from shared.credential.stack import OfferName, PartReference
 from shared.credential.text import MOST_ITEMS, IscedField, Language, Moment, Multilingual, Part, Slug
 
 DEFAULT_TYPE = "micro-credential"
@@ -51,6 +53,11 @@ class MicroCredential(Part):
     language: Language = "en"
     valid_from: Moment | None = None
     valid_until: Moment | None = None
+
+    offer: OfferName | None = None
+    """What it was issued from, in the catalogue of the federation."""
+    parts: Annotated[tuple[PartReference, ...], Field(max_length=MOST_ITEMS, exclude_if=operator.not_)] = ()
+    """The smaller credentials that it is stacked from."""
 
 
 class ShownCredential(MicroCredential):

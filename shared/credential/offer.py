@@ -28,7 +28,7 @@ from shared.credential.parts import (
 from shared.credential.stack import OfferName, StackRule
 from shared.credential.text import MOST_ITEMS, Day, IscedField, Language, Multilingual, Part, Slug, Uri
 
-LEARNERS_OWN = frozenset({"holder", "issued", "valid_from", "valid_until"})
+LEARNERS_OWN = frozenset({"holder", "issued", "valid_from", "valid_until", "offer", "parts"})
 """Members of a credential that no offer can know beforehand."""
 
 

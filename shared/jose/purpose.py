@@ -26,6 +26,8 @@ class Purpose(StrEnum):
     """Signs the short-lived tokens by which nodes know one another."""
     ACCESS_TOKEN = "access-token"  # noqa: S105 - the name of a purpose
     """Signs the bearer tokens of people and programs."""
+    RECEIPT = "receipt"
+    """Signs what a node's verifier found, for its own nation."""
     INSTITUTION = "institution"
     """An awarding body's key: signs credentials."""
     HOLDER = "holder"
@@ -42,6 +44,8 @@ KEY_CERTIFICATE = "testamur-key+jwt"
 """A service key, certified by its node's root."""
 NODE_TOKEN = "testamur-node+jwt"  # noqa: S105 - the name of a token type
 """A node, showing another who it is."""
+RECEIPT = "testamur-receipt+jwt"
+"""What a node's verifier found of one credential."""
 FEDERATION_LIST = "testamur-federation+jwt"
 """The list of nodes."""
 CREDENTIAL = "vc+jwt"
@@ -61,6 +65,7 @@ TYP_PURPOSE: Mapping[str, frozenset[Purpose]] = MappingProxyType(
         CHECKPOINT: frozenset({Purpose.CHECKPOINT}),
         KEY_CERTIFICATE: frozenset({Purpose.ROOT}),
         NODE_TOKEN: frozenset({Purpose.NODE_TOKEN}),
+        RECEIPT: frozenset({Purpose.RECEIPT}),
         FEDERATION_LIST: frozenset({Purpose.ANCHOR}),
         CREDENTIAL: frozenset({Purpose.INSTITUTION, Purpose.STATUS_LIST}),
         SD_CREDENTIAL: frozenset({Purpose.INSTITUTION}),

@@ -31,7 +31,7 @@ MAX_CERTIFICATE_BYTES = 4_000
 """The longest certificate, as an event carries it."""
 
 SERVICE_PURPOSES = frozenset(
-    {Purpose.EVENT, Purpose.CHECKPOINT, Purpose.STATUS_LIST, Purpose.NODE_TOKEN, Purpose.ACCESS_TOKEN}
+    {Purpose.EVENT, Purpose.CHECKPOINT, Purpose.STATUS_LIST, Purpose.NODE_TOKEN, Purpose.ACCESS_TOKEN, Purpose.RECEIPT}
 )
 """What a root may certify a key for: never another root, an anchor or an institution."""
 

@@ -8,11 +8,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 from typing import NamedTuple
 
+from shared.credential.stack import PartReference
 from shared.formats.port import ReadCredential
 from shared.jose import gate
 from shared.jose.keys import VerificationKey
@@ -49,6 +51,23 @@ class Knowledge:
     """Seconds since the newest checkpoint that is proven by what was applied; None: never."""
 
 
+@dataclass(frozen=True, slots=True)
+class PartKnowledge:
+    """What is known here of one part of a credential. `age`: as in `Knowledge`, None also for a nation that nobody knows."""
+
+    facts: tuple[Fact, ...] = ()
+    cutoffs: tuple[KeyCutoff, ...] = ()
+    age: float | None = None
+
+
+class PartStanding(NamedTuple):
+    """How one part stands, and whether that is known well enough."""
+
+    part: PartReference
+    state: State
+    known: bool
+
+
 UNKNOWN_ORIGIN = Knowledge(None, Standing.CURRENT, None, (), (), False, False, 1, 0, 0, 0, None)
 """What is known of a nation that nobody knows."""
 
@@ -72,6 +91,8 @@ class Context:
     """What the holder was asked to sign, to show that it is she or he who presents it now."""
     audience: str | None = None
     """Whom the holder was asked to present it to."""
+    parts: Mapping[str, PartKnowledge] = field(default_factory=dict)
+    """What is known of its parts, by their refs; of the others nothing is."""
 
 
 class Signature(Enum):
@@ -101,6 +122,7 @@ class Case(NamedTuple):
     nonce: str | None
     audience: str | None
     now: datetime
+    parts: tuple[PartStanding, ...]
     authentic: bool
     """Whether this is shown to be the credential that its ref names."""
 
@@ -133,7 +155,7 @@ def case_of(context: Context, token: gate.Token, said: ReadCredential) -> Case:
         knowledge,
         context.policy,
         context.as_of or context.now,
-        _age(context),
+        _age(context, knowledge.age),
         context.country,
         known,
         state,
@@ -142,6 +164,7 @@ def case_of(context: Context, token: gate.Token, said: ReadCredential) -> Case:
         context.nonce,
         context.audience,
         context.now,
+        tuple(_standing(context, part) for part in said.credential.parts),
         signature is Signature.HOLDS or (signature is Signature.UNTRIED and _is_registered(state, context.presented)),
     )
 
@@ -160,8 +183,14 @@ def _is_registered(state: State, presented: Presented) -> bool:
     return event is not None and event.commitments.get(presented.format or "") == presented.commitment
 
 
-def _age(context: Context) -> float | None:
-    age = context.knowledge.age
+def _standing(context: Context, part: PartReference) -> PartStanding:
+    known = context.parts.get(part.ref, PartKnowledge())
+    state = fold(known.facts, known.cutoffs, as_of=context.as_of, known_at=context.known_at)
+    age = _age(context, known.age)
+    return PartStanding(part, state, age is not None and age <= context.policy.max_age)
+
+
+def _age(context: Context, age: float | None) -> float | None:
     if age is None or context.as_of is None:
         return age
     return max(0.0, age - (context.now - context.as_of).total_seconds())

@@ -1,6 +1,4 @@
-"""Steps 9 and 10: what it is good for here.
-
-(9) its parts hold too    (10) what it means here: EQF level, national level, ECTS
+"""Step 10: what it means here: EQF level, national level, ECTS.
 
 A level is placed only where the referencing of both countries is confirmed; equal numbers never mean equal levels.
 """
@@ -14,9 +12,6 @@ from shared.credential.parts import NotApplicable
 from shared.credential.vocabulary import national_levels_of
 from shared.formats.port import ReadCredential
 from shared.verification.verdict import StepResult, found, passed
-
-PARTS = found(9, "no-parts", {})
-"""Step 9: a credential of this format has no parts."""
 
 
 def meaning(said: ReadCredential, country: str | None) -> StepResult:

@@ -133,6 +133,13 @@ TABLE: Mapping[tuple[int, str], Row] = MappingProxyType(
         ),
         (8, "holder-not-proven"): Row(Outcome.WARNING, "Nothing shows that it is the holder who presents it."),
         (9, "no-parts"): Row(Outcome.SKIPPED, "It has no parts."),
+        (9, "not-authentic"): _NOT_AUTHENTIC,
+        (9, "part-mismatch"): Row(Outcome.FAILED, "Another credential is registered under the name of one of its parts."),
+        (9, "part-affected"): Row(
+            Outcome.WARNING,
+            "It is affected: a part of it was revoked, superseded or suspended. Ask its issuer.",
+        ),
+        (9, "part-unknown"): Row(Outcome.WARNING, "Whether each of its parts holds is not known here. Try later."),
         (10, "level-unknown"): Row(Outcome.WARNING, "Its level cannot be placed here with certainty."),
     }
 )

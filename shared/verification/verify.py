@@ -16,7 +16,7 @@ from shared.jose import gate
 from shared.jose.keys import VerificationKey
 from shared.trust.accreditation import TrustBook
 from shared.trust.scope import Decision
-from shared.verification import form, holder, proof, standing, use
+from shared.verification import form, holder, parts, proof, standing, use
 from shared.verification.context import Case, Context, Signature, case_of, try_signature
 from shared.verification.policy import Policy
 from shared.verification.presented import recognise
@@ -67,7 +67,7 @@ def _steps(case: Case) -> tuple[StepResult, ...]:
         standing.status(case),
         standing.registered(case),
         holder.held(case),
-        use.PARTS,
+        parts.hold(case),
         use.meaning(said, case.country),
     )
 

@@ -101,6 +101,11 @@ async def test_what_stops_all_rows_alike_is_one_refusal(scene: Scene) -> None:
     assert (coded.status_code, coded.json()["type"]) == (422, "/problems/cohort-unreadable")
 
 
+async def test_a_row_that_says_what_only_the_issuer_may_say_has_a_fault(scene: Scene) -> None:
+    lines = b'{"full_name":"Mari Maasikas"}\n{"full_name":"Jaan Tamm","offer":"ee/tartu/other"}'
+    assert table(await scene.post("/cohorts/check", body(lines, "application/x-ndjson"))) == {2: [("", "not-for-drafts")]}
+
+
 async def test_the_same_request_twice_is_one_cohort(scene: Scene) -> None:
     first, second = [await scene.post("/cohorts", body(csv(3)), key="once") for _ in range(2)]
     assert first.content == second.content
@@ -131,6 +136,7 @@ async def test_a_cohort_is_issued_from_an_offer_a_template_over_it_and_each_row_
         assert said.credential.title["et"] == "Reas"
         assert said.credential.assessment.grading_scheme == {"en": "1 to 5"}
         assert said.credential.assessment.grade == {"en": "5"}
+        assert said.credential.offer == "ee/tartu/data"
 
 
 @pytest.mark.usefixtures("stopped")

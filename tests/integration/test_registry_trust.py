@@ -47,7 +47,7 @@ async def test_every_service_key_is_announced_once_and_not_again_at_the_next_sta
     home, clock = home_of(tmp_path), ManualClock(NOON)
     async with running(home, clock) as scene:
         announced = [one["kid"] for one in await scene.says(ServiceKeyAdded)]
-    names = ("registry", "issuer", "catalogue", "checkpoint", "status-list", "node-token")
+    names = ("registry", "issuer", "catalogue", "checkpoint", "status-list", "receipt", "node-token")
     assert announced == [home.signer(name).kid for name in names]
     async with running(home, clock) as scene:
         assert [one["kid"] for one in await scene.says(ServiceKeyAdded)] == announced

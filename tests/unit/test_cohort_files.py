@@ -167,7 +167,16 @@ def test_a_line_of_ten_megabytes_and_a_file_beyond_the_limits_are_refused() -> N
 def test_a_column_is_a_member_that_a_draft_has() -> None:
     assert column("workload.ects") == ("workload.ects", True)
     assert column("Date of birth") == ("holder.date_of_birth", False)
-    for name in ("", "holder.nickname", "learning_outcomes.title", "title.et.x", "__class__", "holder.display_name"):
+    for name in (
+        "",
+        "holder.nickname",
+        "learning_outcomes.title",
+        "title.et.x",
+        "__class__",
+        "holder.display_name",
+        "offer",
+        "parts",
+    ):
         assert column(name) is None
 
 

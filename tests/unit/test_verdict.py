@@ -47,6 +47,7 @@ INVALID = {
     "accreditation-expired", "accreditation-not-yet", "jurisdiction-out-of-scope", "type-out-of-scope",
     "level-out-of-scope", "field-out-of-scope",
     "expired", "revoked", "superseded", "commitment-mismatch", "registration-differs", "key-binding-invalid",
+    "part-mismatch",
 }  # fmt: skip
 INDETERMINATE = {
     "unknown-format", "unknown-nation", "unknown-key", "key-retired", "key-not-yet-added", "federation-list-expired",

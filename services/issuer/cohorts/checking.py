@@ -16,7 +16,7 @@ from services.issuer.cohorts.domain import CohortUnreadable, FaultyRow, Row, fau
 from services.issuer.cohorts.reading import read
 from services.issuer.cohorts.template import Template
 from services.issuer.credentials.commands import CheckCredential
-from services.issuer.credentials.domain import CredentialRefused
+from services.issuer.credentials.domain import CredentialRefused, NotForDrafts
 from services.issuer.credentials.drafting import check_credential
 from services.issuer.desk import Desk
 from services.issuer.offers import repository as offers
@@ -48,7 +48,8 @@ async def template_of(desk: Desk, command: CheckCohort) -> Template:
     """What the command's offer says and, over it, its template. Raises `OfferUnknown`, `TemplateRefused`."""
     if command.offer is None:
         return Template(command.template)
-    return Template(drafted_from(await offers.template(desk.store, command.institution, command.offer), command.template))
+    offer = await offers.find(desk.store, command.institution, command.offer)
+    return Template(drafted_from(offer.template, command.template))
 
 
 def table(rows: int, found: Sequence[FaultyRow]) -> CohortCheckView:
@@ -62,12 +63,15 @@ def table(rows: int, found: Sequence[FaultyRow]) -> CohortCheckView:
 
 async def _drafted(desk: Desk, command: CheckCohort, template: Template, row: Row) -> Sequence[Fault]:
     order = CheckCredential.model_construct(
-        institution=command.institution, formats=command.formats, credential=template.filled(row.values)
+        institution=command.institution,
+        offer=command.offer,
+        formats=command.formats,
+        credential=template.filled(row.values),
     )
     await asyncio.sleep(0)
     try:
         await check_credential(desk, order)
-    except (DraftRefused, CredentialRefused) as refusal:
+    except (DraftRefused, CredentialRefused, NotForDrafts) as refusal:
         return faults_in(refusal)
     return ()
 

@@ -33,6 +33,9 @@ SHORT = {
 }
 """Short names of columns, and the path each stands for."""
 
+ISSUERS_OWN = frozenset({"offer", "parts"})
+"""Members of a credential that its issuer says, and no draft."""
+
 _PATH = re.compile(r"[a-z_]{1,40}(?:\.[A-Za-z0-9_-]{1,40}){0,7}")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?")
 
@@ -51,7 +54,7 @@ def column(name: str) -> Column | None:
     if plain == EXTERNAL_ID:
         return Column(EXTERNAL_ID)
     path = SHORT.get(plain, plain)
-    kinds: list[Any] = [MicroCredential]
+    kinds: list[Any] = [] if path.partition(".")[0] in ISSUERS_OWN else [MicroCredential]
     for step in path.split("."):
         kinds = [inner for kind in kinds for inner in _member(kind, step)]
     return Column(path, any(kind in (float, int) for kind in kinds)) if kinds else None

@@ -71,6 +71,7 @@ async def accept_cohort(unit: Unit, accepted: Accepted) -> CohortView:
     command = accepted.command
     body = {
         "institution": command.institution,
+        "offer": command.offer,
         "template": accepted.template.draft,
         "formats": list(command.formats),
         "state": "running",

@@ -114,7 +114,10 @@ class Worker:
         try:
             values = orjson.loads(sealing.unseal(key, row.ref, ROW, row.box))["values"]
             order = IssueCredential.model_construct(
-                institution=body["institution"], formats=tuple(body["formats"]), credential=template.filled(values)
+                institution=body["institution"],
+                offer=body["offer"],
+                formats=tuple(body["formats"]),
+                credential=template.filled(values),
             )
             return await draft_credential(self._desk, order, Identity(row.ref, key))
         except Unavailable:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Annotated
 
 from fastapi import Path, Query, Request, Response
@@ -20,6 +20,9 @@ from services.issuer.credentials.commands import (
 from services.issuer.credentials.repository import CREDENTIALS
 from services.issuer.credentials.vault import VAULT
 from services.issuer.desk import Desk
+from shared.bus.outbox import Unit
+from shared.credential.stack import PartReference
+from shared.errors import TestamurError
 from shared.formats import sd_jwt_vc
 from shared.ids import REF, SLUG
 from shared.web.auth import Caller, requires
@@ -36,15 +39,15 @@ Corrector = Annotated[Caller, requires("credentials:correct")]
 Eraser = Annotated[Caller, requires("credentials:erase")]
 CredentialRef = Annotated[str, Path(pattern=f"^{REF}$", description="A credential's reference.")]
 
-_ERASED = problem_responses(410)
+ERASED = problem_responses(410)
 """A request whose answer was erased with its credential."""
 
 
-@routes.post("/credentials", status_code=201, response_model=CredentialView, dependencies=[KEYED], responses=_ERASED)
+@routes.post("/credentials", status_code=201, response_model=CredentialView, dependencies=[KEYED], responses=ERASED)
 async def issue(request: Request, caller: Issuer, command: IssueCredential) -> Response:
     """Issue a micro-credential. The answer holds the signed credential, to hand to its holder."""
     handlers.require_institution(command.institution, caller.institution)
-    return await _issue(request, caller, command)
+    return await issued(request, caller, command)
 
 
 @routes.post("/credentials/check")
@@ -55,11 +58,11 @@ async def check(request: Request, caller: Issuer, command: CheckCredential) -> C
 
 
 @routes.post(
-    "/credentials/{ref}/correct", status_code=201, response_model=CredentialView, dependencies=[KEYED], responses=_ERASED
+    "/credentials/{ref}/correct", status_code=201, response_model=CredentialView, dependencies=[KEYED], responses=ERASED
 )
 async def correct(request: Request, caller: Corrector, ref: CredentialRef, command: CorrectCredential) -> Response:
     """Issue a corrected credential. The earlier one is revoked as superseded as soon as this one is registered."""
-    return await _issue(request, caller, await handlers.correction_of(Desk.of(request), ref, command, caller.institution))
+    return await issued(request, caller, await handlers.correction_of(Desk.of(request), ref, command, caller.institution))
 
 
 @routes.post("/credentials/{ref}/erase", response_model=CredentialSummary | AcceptedView, dependencies=[KEYED])
@@ -105,7 +108,10 @@ async def read(request: Request, caller: Reader, ref: CredentialRef) -> Credenti
     return await handlers.read_credential(desk.store, desk.node, ref, caller.institution)
 
 
-async def _issue(request: Request, caller: Caller, command: IssueCredential) -> Response:
+async def issued(
+    request: Request, caller: Caller, command: IssueCredential, parts: Sequence[PartReference] = ()
+) -> Response:
+    """Draft, keep and answer; with the parts that the credential is to name, where it is stacked."""
     desk = Desk.of(request)
     root = request.scope.get("root_path", "")
 
@@ -120,4 +126,14 @@ async def _issue(request: Request, caller: Caller, command: IssueCredential) -> 
             required=True,
         )
 
-    return await handlers.keep_drafted(desk, command, keep)
+    return await handlers.keep_drafted(desk, command, keep, parts)
+
+
+async def refused(request: Request, caller: Caller, error: TestamurError) -> Response:
+    """Refuse, unless an answer was given before under the same key: that one is given again."""
+    desk = Desk.of(request)
+
+    async def work(_unit: Unit) -> CredentialView:
+        raise error
+
+    return await desk.door.answer(request, caller, work, vault=VAULT, required=True)

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
@@ -47,6 +47,12 @@ class CredentialRefused(Invalid):
     title = "The credential would not verify, so it is not issued."
 
 
+class NotForDrafts(Invalid):
+    """422: a draft says what only the issuer may say."""
+
+    title = "The draft says what is not its to say."
+
+
 class SaidTwice(Invalid):
     """422: one thing is said in two places of a request."""
 
@@ -83,6 +89,12 @@ class CredentialNotInForce(Conflict):
     title = "Only a credential that is in force can be corrected."
 
 
+class CredentialStacked(Conflict):
+    """409: a credential with parts is corrected by stacking it again."""
+
+    title = "The credential is stacked from parts."
+
+
 class DraftOutdated(Conflict):
     """409: between drafting and keeping, the place in the status list or the accreditations changed. Draft it again."""
 
@@ -112,6 +124,8 @@ class Draft:
     """The same, each encrypted under `key`."""
     valid_from: datetime
     trust_version: int
+    parts: tuple[str, ...] = ()
+    """The refs of the parts that it names."""
 
     @property
     def ref(self) -> str:
@@ -200,6 +214,12 @@ def refuse_correction(state: State) -> None:
         raise CredentialNotInForce("It is revoked; issue a new credential.")
     if state.status is Status.SUSPENDED:
         raise CredentialNotInForce("It is suspended; have it reinstated first.")
+
+
+def refuse_stacked(parts: Collection[str]) -> None:
+    """Raise where a credential with these parts was to be corrected without them."""
+    if parts:
+        raise CredentialStacked("Stack it again from its parts, and name it in `replaces`.")
 
 
 def status_of(state: State) -> IssuedStatus:

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from services.issuer.credentials.domain import (
     Identity,
     InstitutionUnknown,
     NoSigningKey,
+    NotForDrafts,
     SaidTwice,
     ahead,
     out_of_scope,
@@ -38,6 +39,8 @@ from shared.credential.draft import DraftRefused, build
 from shared.credential.levels import eqf_of
 from shared.credential.model import DEFAULT_TYPE, MicroCredential
 from shared.credential.offering import drafted_from
+from shared.credential.shorthand import FullDraft
+from shared.credential.stack import PartReference
 from shared.errors import TestamurError
 from shared.events.issuance import CredentialIssued
 from shared.formats.known import FORMS, Form
@@ -50,8 +53,11 @@ from shared.verification.verdict import StepResult
 from shared.verification.verify import rehearse
 
 T = TypeVar("T")
-Template = Mapping[str, Any] | None
-"""What an offer says of every credential that is issued from it; None where there is none."""
+Parts = Sequence[PartReference]
+"""What a stacked credential names; empty for any other."""
+
+_OURS = {"offer": "name the offer beside the credential", "parts": "hand in the parts by POST /credentials/stack"}
+"""Members that no draft says itself, and how they are said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +71,14 @@ class _Ready:
     now: datetime
 
 
-async def draft_credential(desk: Desk, command: IssueCredential, identity: Identity | None = None) -> Draft:
-    """A signed credential, ready to be kept, under a new reference unless it has one; raises a refusal that names every
-    fault.
+async def draft_credential(
+    desk: Desk, command: IssueCredential, identity: Identity | None = None, parts: Parts = ()
+) -> Draft:
+    """A signed credential, ready to be kept, under a new reference unless it has one, with the parts it is to name; raises a
+    refusal that names every fault.
     """
     named = identity or Identity(new_ref(), sealing.new_key())
-    return await _by_the_newest_book(desk, lambda: _draft(desk, command, named))
+    return await _by_the_newest_book(desk, lambda: _draft(desk, command, named, parts))
 
 
 async def check_credential(desk: Desk, command: CheckCredential) -> CheckView:
@@ -82,11 +90,6 @@ async def check_credential(desk: Desk, command: CheckCredential) -> CheckView:
             for step in results
         )
     )
-
-
-async def template_of(desk: Desk, command: CheckCredential) -> Template:
-    """The template that a command names, None where it names none; raises `OfferUnknown`."""
-    return await offers.template(desk.store, command.institution, command.offer) if command.offer else None
 
 
 async def _by_the_newest_book(desk: Desk, work: Callable[[], Awaitable[T]]) -> T:
@@ -105,9 +108,9 @@ async def _check(desk: Desk, command: CheckCredential) -> list[StepResult]:
     return rehearsed[0]
 
 
-async def _draft(desk: Desk, command: IssueCredential, identity: Identity) -> Draft:
+async def _draft(desk: Desk, command: IssueCredential, identity: Identity, parts: Parts) -> Draft:
     version = desk.trust_version
-    ready = await _ready(desk, command)
+    ready = await _ready(desk, command, parts)
     place = await desk.place()
     issuance = _issuance(desk, ready.institution, place, command.replaces, identity.ref)
     unsigned = [(form, form.unsigned(ready.credential, issuance)) for form in _forms(command)]
@@ -127,12 +130,13 @@ async def _draft(desk: Desk, command: IssueCredential, identity: Identity) -> Dr
         boxes=boxes,
         valid_from=ready.credential.valid_from or ready.credential.issued,
         trust_version=version,
+        parts=tuple(part.ref for part in parts),
     )
 
 
-async def _ready(desk: Desk, command: CheckCredential) -> _Ready:
+async def _ready(desk: Desk, command: CheckCredential, parts: Parts = ()) -> _Ready:
     now = desk.clock.now()
-    credential = _built(desk, command, await template_of(desk, command), now)
+    credential = _built(desk, command, await _whole(desk, command, parts), now)
     country = credential.awarding_body.country
     wanted = Wanted(credential.credential_type, eqf_of(credential.level, country), credential.isced_f, country)
     signer = await desk.signer(command.institution)
@@ -151,10 +155,9 @@ def _use(command: CheckCredential, name: str) -> str:
     return "credential" if name == command.formats[0] else name
 
 
-def _built(desk: Desk, command: CheckCredential, template: Template, now: datetime) -> MicroCredential:
-    written = _written(command)
+def _built(desk: Desk, command: CheckCredential, whole: Mapping[str, Any], now: datetime) -> MicroCredential:
     try:
-        return build(drafted_from(template, written) if template else written, now, desk.policy.coherence)
+        return build(whole, now, desk.policy.coherence)
     except DraftRefused as refusal:
         parts = refusal.parts
         body, level = parts.get("awarding_body"), parts.get("level")
@@ -169,6 +172,20 @@ def _built(desk: Desk, command: CheckCredential, template: Template, now: dateti
         raise refusal.and_also([*outside, *ahead(parts.get("issued"), now), *over(parts.get("valid_until"), now)]) from None
 
 
+async def _whole(desk: Desk, command: CheckCredential, parts: Parts) -> Mapping[str, Any]:
+    """The draft over its offer's template, and what the issuer itself says: from which offer, of which parts."""
+    written = _written(command)
+    ours: dict[str, Any] = {"parts": [part.model_dump(mode="json", exclude_none=True) for part in parts]} if parts else {}
+    if command.offer is not None:
+        ours["offer"] = f"{desk.node}/{command.institution}/{command.offer}"
+    if isinstance(written, FullDraft):  # of a cohort: laid over its offer when that was accepted
+        return FullDraft({**written, **ours})
+    if command.offer is None:
+        return {**written, **ours}
+    offer = await offers.find(desk.store, command.institution, command.offer)
+    return {**drafted_from(offer.template, written), **ours}
+
+
 def _cannot_sign(known: bool) -> TestamurError:
     if not known:
         return InstitutionUnknown("Have the registry accredit it first, or use a token of the institution that is meant.")
@@ -177,6 +194,9 @@ def _cannot_sign(known: bool) -> TestamurError:
 
 def _written(command: CheckCredential) -> Mapping[str, Any]:
     """The draft with the validity that the command gives beside it."""
+    for name, instead in _OURS.items():
+        if name in command.credential:
+            raise NotForDrafts(f"Leave `{name}` out of it: {instead}.")
     beside = {"valid_from": command.valid_from, "valid_until": command.valid_until}
     given = {name: rfc3339(moment) for name, moment in beside.items() if moment is not None}
     twice = [name for name in given if command.credential.get(name) is not None]

@@ -6,7 +6,7 @@ commit the same; after it nothing: the credential, its place, the event and the 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from services.issuer.credentials import repository, sealing
@@ -23,12 +23,14 @@ from services.issuer.credentials.domain import (
     DraftOutdated,
     InstitutionUnknown,
     refuse_correction,
+    refuse_stacked,
     status_of,
 )
 from services.issuer.credentials.drafting import check_credential, draft_credential
 from services.issuer.desk import Desk
 from shared.bus.inbox import Heard
 from shared.bus.outbox import Unit
+from shared.credential.stack import PartReference
 from shared.errors import TestamurError
 from shared.status.facts import STATUS_EVENTS, from_entry
 from shared.store.port import Document, DuplicateKey, Reader
@@ -55,18 +57,20 @@ ATTEMPTS = 5
 """How often a draft is made anew because something came first; a second time is rare, a third a sign of trouble."""
 
 
-async def keep_drafted(desk: Desk, command: IssueCredential, keep: Callable[[Work], Awaitable[T]]) -> T:
+async def keep_drafted(
+    desk: Desk, command: IssueCredential, keep: Callable[[Work], Awaitable[T]], parts: Sequence[PartReference] = ()
+) -> T:
     """Draft, and hand what is to be done in the transaction to `keep`; anew where something came first.
 
     A refusal is raised inside the transaction: an answer that was given before under the same key wins over it.
     """
     for _ in range(ATTEMPTS - 1):
         try:
-            return await keep(await _work(desk, command))
+            return await keep(await _work(desk, command, parts))
         except DraftOutdated:
             await desk.refresh_trust()
             await desk.refresh_places()
-    return await keep(await _work(desk, command))
+    return await keep(await _work(desk, command, parts))
 
 
 async def issue_credential(unit: Unit, draft: Draft) -> CredentialView:
@@ -88,6 +92,7 @@ async def issue_credential(unit: Unit, draft: Draft) -> CredentialView:
 async def correction_of(desk: Desk, ref: str, command: CorrectCredential, tenant: str | None) -> IssueCredential:
     """The command that issues a corrected credential in place of an earlier one of the caller's."""
     old = await repository.find_credential(desk.store, ref, tenant)
+    refuse_stacked(old.body.get("parts", ()))
     return IssueCredential(
         institution=old.body["institution"],
         formats=command.formats,
@@ -169,9 +174,9 @@ async def on_status(unit: Unit, heard: Heard) -> None:
     await repository.keep_status(unit.tx, heard.origin, from_entry(heard.entry, heard.event, heard.known_at))
 
 
-async def _work(desk: Desk, command: IssueCredential) -> Work:
+async def _work(desk: Desk, command: IssueCredential, parts: Sequence[PartReference]) -> Work:
     try:
-        draft = await draft_credential(desk, command)
+        draft = await draft_credential(desk, command, parts=parts)
     except TestamurError as error:
         refusal = error
 

@@ -24,7 +24,8 @@ from shared.trust.accreditation import TrustFact
 
 CREDENTIALS = Collection("credentials", (Index(("institution",)),))
 """By ref: who signed it by which key, dates, commitment, place in the status list, and `box`, the encrypted credential;
-`further` holds it in further formats, by name."""
+`further` holds it in further formats, by name;
+`parts` the refs that a stacked one names."""
 
 CREDENTIAL_KEYS = Collection("credential_keys")
 """By ref: `{key}`, and the `institution` of one that was accepted before it was issued. Deleting the document erases the
@@ -100,6 +101,7 @@ def _row_of(draft: Draft) -> dict[str, Any]:
         "replaces": event.replaces,
         "box": draft.boxes[first],
         **({"further": further} if further else {}),
+        **({"parts": list(draft.parts)} if draft.parts else {}),
     }
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from shared.credential.offer import Offer
+from shared.credential.stack import ANY, StackRule
 from shared.errors import NotFound
 from shared.events.offers import OfferPublished, OfferWithdrawn
 from shared.store.port import Collection, Reader, Transaction
 
 TEMPLATES = Collection("templates")
-"""By `<institution>/<offer>`: `{template}`, the draft that an offer makes; gone once the offer is withdrawn."""
+"""By `<institution>/<offer>`: `{document}`, the offer as it was published; gone once it is withdrawn."""
 
 COLLECTIONS = (TEMPLATES,)
 
@@ -22,13 +23,20 @@ class OfferUnknown(NotFound):
     title = "There is no such offer of the institution."
 
 
-async def template(reader: Reader, institution: str, offer: str) -> Mapping[str, Any]:
-    """The draft that an offer makes; raises `OfferUnknown`."""
+class Template(NamedTuple):
+    """What an offer says of every credential that is issued from it, and of what parts one is made."""
+
+    template: Mapping[str, Any]
+    rule: StackRule
+
+
+async def find(reader: Reader, institution: str, offer: str) -> Template:
+    """What is issued from an offer; raises `OfferUnknown`."""
     row = await reader.get(TEMPLATES, f"{institution}/{offer}")
     if row is None:
         raise OfferUnknown("Check its name against the registry's catalogue; if it was just published, try again.")
-    found: Mapping[str, Any] = row.body["template"]
-    return found
+    published = Offer.published(row.body["document"])
+    return Template(published.template(), published.rule or ANY)
 
 
 async def keep(tx: Transaction, said: OfferPublished | OfferWithdrawn) -> None:
@@ -36,7 +44,6 @@ async def keep(tx: Transaction, said: OfferPublished | OfferWithdrawn) -> None:
     key = said.subject()
     held = await tx.get(TEMPLATES, key)
     if isinstance(said, OfferPublished):
-        body = {"template": Offer.published(said.document).template()}
-        await tx.put(TEMPLATES, key, body, expect=held.version if held else 0)
+        await tx.put(TEMPLATES, key, {"document": said.document}, expect=held.version if held else 0)
     elif held is not None:
         await tx.delete(TEMPLATES, key)

@@ -1,0 +1,82 @@
+"""When credentials may become parts of a larger one. Pure.
+
+- What this nation's own verifier found of a part minutes ago is what counts, not what the part says of itself.
+- All parts are one learner's: the same key, or the same name (compared without case, accents of writing and spaces) and no
+  two dates of birth.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from shared.credential.faults import Fault, as_members, sentences
+from shared.credential.parts import Holder
+from shared.credential.stack import PartReference
+from shared.errors import Invalid
+from shared.formats.known import Reading
+from shared.ids import credential_urn
+from shared.trust.receipt import Finding
+
+
+class StackRefused(Invalid):
+    """422: the parts do not make the larger credential. `faults` lists each reason with its path."""
+
+    title = "It cannot be stacked from these parts."
+
+
+class Handed(NamedTuple):
+    """A part that could be read, where it stands in the request, and what was found of it."""
+
+    path: str
+    reading: Reading
+    finding: Finding
+
+
+def refuse(faults: Iterable[Fault]) -> None:
+    """Raise `StackRefused` with every fault, if there is any."""
+    found = list(faults)
+    if found:
+        raise StackRefused(f"Correct: {sentences(found)}.", faults=as_members(found))
+
+
+def not_found_valid(part: Handed) -> Fault | None:
+    """Why the receipt does not make this part good, or None."""
+    said, found = part.reading.credential, part.finding
+    if (found.commitment, found.ref, found.institution) != (part.reading.commitment, said.ref, said.institution.urn):
+        return Fault(f"{part.path}.receipt", "receipt-of-another", "it is the receipt of another credential")
+    if found.verdict != "valid":
+        return Fault(part.path, "part-not-valid", f"this node's verifier found it {found.verdict}: {found.reason}")
+    return None
+
+
+def reference(part: Handed) -> PartReference:
+    """What the larger credential says of this part."""
+    said = part.reading.credential
+    award = said.credential
+    inner = [name for held in award.parts for name in (held.id, *held.includes)]
+    return PartReference(
+        id=credential_urn(said.ref),
+        issuer=said.institution.urn,
+        format=part.reading.format,
+        commitment=part.reading.commitment,
+        title=award.title,
+        awarding_body=award.awarding_body,
+        workload=award.workload,
+        level=award.level,
+        offer=award.offer,
+        includes=tuple(dict.fromkeys(inner)),
+    )
+
+
+def is_same(one: Holder, other: Holder) -> bool:
+    """Whether two credentials are one learner's, as far as they say."""
+    if one.key is not None and one.key == other.key:
+        return True
+    born = {one.date_of_birth, other.date_of_birth} - {None}
+    return len(born) < 2 and _name(one) == _name(other)
+
+
+def _name(holder: Holder) -> str:
+    return " ".join(unicodedata.normalize("NFKC", holder.display_name).casefold().split())

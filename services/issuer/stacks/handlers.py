@@ -1,0 +1,105 @@
+"""From a request to stack to a request to issue: each part read, its receipt checked, the rule applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from services.issuer.credentials.commands import IssueCredential
+from services.issuer.desk import Desk
+from services.issuer.offers import repository as offers
+from services.issuer.stacks import domain
+from services.issuer.stacks.commands import PresentedPart, StackCredential
+from services.issuer.stacks.domain import Handed
+from shared.credential.faults import Fault
+from shared.credential.offering import drafted_from
+from shared.credential.parts import Holder, WithheldHolder
+from shared.credential.shorthand import expand
+from shared.credential.stack import ANY, PartReference, StackRule
+from shared.credential.stacking import ects_of, faults
+from shared.errors import TestamurError
+from shared.formats import known
+from shared.trust import receipt
+
+
+async def stacked(desk: Desk, command: StackCredential) -> tuple[IssueCredential, tuple[PartReference, ...]]:
+    """The command that issues the larger credential, and the parts it is to name; raises `StackRefused` with every fault."""
+    found = [_handed(desk, number, part) for number, part in enumerate(command.parts)]
+    handed = [one for one in found if isinstance(one, Handed)]
+    parts = tuple(domain.reference(one) for one in handed)
+    offer = await offers.find(desk.store, command.institution, command.offer) if command.offer else None
+    rule = offer.rule if offer else ANY
+    draft = _with_holder(command.credential, handed)
+    whole = drafted_from(offer.template, draft) if offer else expand(draft)
+    claimed = _ects(whole)
+    unread = [one for one in found if isinstance(one, Fault)]
+    domain.refuse([*unread, *_of_parts(handed, whole), *(faults(rule, parts, claimed) if not unread else ())])
+    return _command(command, _with_credits(draft, whole, parts, rule)), parts
+
+
+def _handed(desk: Desk, number: int, part: PresentedPart) -> Handed | Fault:
+    path = f"parts[{number}]"
+    try:
+        name = known.recognise(part.credential)
+        if name is None:
+            return Fault(path, "unknown-format", "it is in no format that is read here")
+        reading = known.read(part.credential, name)
+    except TestamurError as error:
+        return Fault(path, "malformed", error.detail)
+    try:
+        finding = receipt.check(part.receipt, federation_list=desk.membership.list, me=desk.node, now=desk.clock.now())
+    except TestamurError as error:
+        return Fault(f"{path}.receipt", "receipt-refused", error.detail)
+    return Handed(path, reading, finding)
+
+
+def _of_parts(handed: list[Handed], whole: Mapping[str, Any]) -> Iterator[Fault]:
+    """What stands against single parts: what the verifier found, and whose they are."""
+    try:
+        learner = Holder.model_validate(whole.get("holder"))
+    except ValidationError:
+        learner = None  # the draft itself is refused for that, with the path
+    for one in handed:
+        if fault := domain.not_found_valid(one):
+            yield fault
+        holder = one.reading.credential.credential.holder
+        if isinstance(holder, WithheldHolder):
+            yield Fault(one.path, "name-not-shown", "it does not show whose it is; ask for it with the name shown")
+        elif learner is not None and not domain.is_same(holder, learner):
+            yield Fault(one.path, "another-learner", "it is not the same learner's as the credential, or as the first part")
+
+
+def _with_holder(draft: Mapping[str, Any], handed: list[Handed]) -> dict[str, Any]:
+    """The draft with the first part's holder, where it names none."""
+    if draft.get("holder") is not None or not handed:
+        return dict(draft)
+    holder = handed[0].reading.credential.credential.holder
+    return {**draft, "holder": holder.model_dump(mode="json", exclude_none=True)}
+
+
+def _with_credits(
+    draft: dict[str, Any], whole: Mapping[str, Any], parts: tuple[PartReference, ...], rule: StackRule
+) -> dict[str, Any]:
+    """The draft with the parts' credits together, where neither it nor its offer says any workload."""
+    worth = ects_of(parts, rule.overlaps)
+    return draft if whole.get("workload") is not None or not worth else {**draft, "workload": {"ects": worth}}
+
+
+def _ects(whole: Mapping[str, Any]) -> float | None:
+    workload = whole.get("workload")
+    ects = workload.get("ects") if isinstance(workload, Mapping) else None
+    return float(ects) if isinstance(ects, int | float) else None
+
+
+def _command(command: StackCredential, draft: dict[str, Any]) -> IssueCredential:
+    return IssueCredential(
+        institution=command.institution,
+        offer=command.offer,
+        formats=command.formats,
+        credential=draft,
+        valid_from=command.valid_from,
+        valid_until=command.valid_until,
+        replaces=command.replaces,
+    )

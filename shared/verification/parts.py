@@ -1,0 +1,48 @@
+"""Step 9: its parts hold too.
+
+- A part is named with the digest of what its issuer signed: registered under that name there must be just this.
+- A part that was revoked, superseded or suspended makes the whole *affected*: a warning, since what that means for it is for
+  its own issuer to say. A policy may harden it.
+- Of a part of a part only the name is visible; that is for whoever issued the part, who was told of it.
+"""
+
+from __future__ import annotations
+
+from shared.status.fold import Status
+from shared.verification.context import Case, PartStanding
+from shared.verification.verdict import StepResult, found, passed
+
+
+def hold(case: Case) -> StepResult:
+    """Step 9. Of a credential that is not shown to be authentic nothing is told, as of nobody's parts otherwise."""
+    if not case.parts:
+        return found(9, "no-parts", {})
+    if not case.authentic:
+        return found(9, "not-authentic", {"parts": len(case.parts)})
+    affected = {one.part.ref: one.state.status.value for one in case.parts if _is_affected(one)}
+    unknown = tuple(one.part.ref for one in case.parts if not _is_told(one) and one.part.ref not in affected)
+    mismatched = tuple(one.part.ref for one in case.parts if _is_another(one))
+    evidence = {"parts": len(case.parts), "affected": affected, "unknown": unknown, "mismatched": mismatched}
+    if mismatched:
+        return found(9, "part-mismatch", evidence)
+    if affected:
+        return found(9, "part-affected", evidence)
+    if unknown:
+        return found(9, "part-unknown", evidence)
+    return passed(9, f"Each of its {len(case.parts)} parts holds.", evidence)
+
+
+def _is_affected(one: PartStanding) -> bool:
+    """Whether it is known to hold no more: however old, that is not unlearnt."""
+    return one.state.status in (Status.REVOKED, Status.SUSPENDED)
+
+
+def _is_told(one: PartStanding) -> bool:
+    """Whether enough and recent enough is known of it."""
+    return one.known and one.state.registered is not None
+
+
+def _is_another(one: PartStanding) -> bool:
+    """Whether what is registered under its name is something else."""
+    said = one.state.registered
+    return said is not None and said.commitments.get(one.part.format) != one.part.commitment
