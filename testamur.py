@@ -14,9 +14,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,6 +29,9 @@ __all__ = ["SERVICES", "Client", "NodeUnreachable", "ProblemError", "__version__
 
 TIMEOUT = 30.0
 """Seconds to wait for an answer."""
+
+COHORT_TIMEOUT = 600.0
+"""Seconds to wait for a file of learners to be checked: ten thousand take several seconds."""
 
 SERVICES = ("issuer", "registry", "verifier", "notifier")
 """The four services of a node, by the first step of their paths."""
@@ -126,6 +130,51 @@ class Client:
         """Erase what a credential says of its learner, for good; what its holder has still verifies."""
         return self.post(f"/issuer/credentials/{ref}/erase", {})
 
+    def check_cohort(self, cohort: Mapping[str, Any]) -> dict[str, Any]:
+        """The fault table of a file of learners: `institution`, `template`, `media_type`, and `file` in base64."""
+        return self.post("/issuer/cohorts/check", cohort, key=False, timeout=COHORT_TIMEOUT)
+
+    def issue_cohort(self, cohort: Mapping[str, Any]) -> dict[str, Any]:
+        """Have a file of learners issued, all of it or nothing; the job goes on by itself."""
+        return self.post("/issuer/cohorts", cohort, timeout=COHORT_TIMEOUT)
+
+    def cohort(self, cohort: str) -> dict[str, Any]:
+        """How far a cohort is."""
+        stands: dict[str, Any] = self.get(f"/issuer/cohorts/{cohort}")
+        return stands
+
+    def cancel_cohort(self, cohort: str) -> dict[str, Any]:
+        """Issue no more of a cohort; what was not issued can be read by nobody any more."""
+        return self.post(f"/issuer/cohorts/{cohort}/cancel", {})
+
+    def cohort_progress(self, cohort: str) -> Iterator[dict[str, Any]]:
+        """How far a cohort is, told whenever it moves, until its job ends."""
+        while True:
+            for line in self.lines(f"/issuer/cohorts/{cohort}/progress"):
+                if line.startswith('data: {"'):
+                    stands = json.loads(line.removeprefix("data: "))
+                    yield stands
+                    if stands["ended"]:
+                        return
+
+    def cohort_result(self, cohort: str) -> Iterator[dict[str, Any]]:
+        """What became of each row, in the file's order, with its signed credential."""
+        for line in self.lines(f"/issuer/cohorts/{cohort}/result"):
+            yield json.loads(line)
+
+    def lines(self, path: str) -> Iterator[str]:
+        """A stream's lines as they come; raises `ProblemError` or `NodeUnreachable`."""
+        address = self._address(path)
+        try:
+            with self._http.stream("GET", f"{address}/{path.removeprefix('/')}") as answer:
+                if not answer.is_success:
+                    answer.read()
+                    body = _json(answer)
+                    raise ProblemError(answer.status_code, body if isinstance(body, dict) else _NOT_A_NODE)
+                yield from answer.iter_lines()
+        except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
+            raise NodeUnreachable(f"No node answers at {address}.") from error
+
     def stack(
         self, institution: str, parts: Sequence[str], credential: Mapping[str, Any] | None = None, **more: Any
     ) -> dict[str, Any]:
@@ -165,14 +214,14 @@ class Client:
             if cursor is None:
                 return items
 
-    def post(self, path: str, body: Mapping[str, Any], *, key: bool = True) -> dict[str, Any]:
+    def post(self, path: str, body: Mapping[str, Any], *, key: bool = True, **request: Any) -> dict[str, Any]:
         """Ask for a change, under a new `Idempotency-Key` unless `key` is false; repeated once if the connection breaks."""
         headers = {"Idempotency-Key": str(uuid.uuid4())} if key else {}
         answer: dict[str, Any]
         try:
-            answer = self.send("POST", path, json=dict(body), headers=headers)
+            answer = self.send("POST", path, json=dict(body), headers=headers, **request)
         except NodeUnreachable:
-            answer = self.send("POST", path, json=dict(body), headers=headers)
+            answer = self.send("POST", path, json=dict(body), headers=headers, **request)
         return answer
 
     def send(self, method: str, path: str, **request: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.routing import BaseRoute, Mount
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.issuer import app as issuer
 from services.issuer.app import build_app as build_issuer
@@ -105,21 +105,30 @@ class LongPolls:
         """The app, with its waiting requests under watch."""
 
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
-            if scope["type"] != "http" or scope["method"] != "GET" or b"wait=" not in scope["query_string"]:
+            if not _waits(scope):
                 await app(scope, receive, send)
                 return
             if self._ended.is_set():
                 await ProblemResponse(NodeStopping("Ask again in a moment."))(scope, receive, send)
                 return
-            task = asyncio.current_task()
+            task, has_begun = asyncio.current_task(), False
             assert task is not None
+
+            async def noted(message: Message) -> None:
+                nonlocal has_begun
+                has_begun = True
+                await send(message)
+
             self._waiting.add(task)
             try:
-                await app(scope, receive, send)
+                await app(scope, receive, noted)
             except asyncio.CancelledError:
                 if not self._ended.is_set() or task.uncancel():
                     raise
-                await ProblemResponse(NodeStopping("Ask again in a moment."))(scope, receive, send)
+                if has_begun:  # a stream ends where it is; who watches connects again
+                    await send({"type": "http.response.body", "body": b""})
+                else:
+                    await ProblemResponse(NodeStopping("Ask again in a moment."))(scope, receive, send)
             finally:
                 self._waiting.discard(task)
 
@@ -192,6 +201,13 @@ async def running_node(
             yield RunningNode(url, settings, node.state.apps)
         finally:
             node.state.polls.end()
+
+
+def _waits(scope: Scope) -> bool:
+    """Whether a request waits for news: a long poll, or somebody who watches a job."""
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return False
+    return b"wait=" in scope["query_string"] or scope["path"].endswith("/progress")
 
 
 def _mounts(apps: Mapping[str, FastAPI], polls: LongPolls) -> list[BaseRoute]:

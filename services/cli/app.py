@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli import (
+    cohorts,
     credentials,
     dead,
     demo,
@@ -44,7 +45,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (demo, serving, credentials, exports, erasure, presenting, stacks, revocations, tokens, doctor, migrate):
+for group in (
+    demo,
+    serving,
+    credentials,
+    cohorts,
+    exports,
+    erasure,
+    presenting,
+    stacks,
+    revocations,
+    tokens,
+    doctor,
+    migrate,
+):
     app.add_typer(group.app)
 app.add_typer(institutions.app, name="institution")
 app.add_typer(offers.app, name="offer")

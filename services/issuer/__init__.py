@@ -8,7 +8,7 @@ key of its own.
 Promise: nothing half-issued. Either the credential, its place in the status list, the event and the answer are all durable,
 or nothing is, and a signature that was made for nothing has left no trace.
 
-One folder a noun, each read in the order domain, commands, repository, handlers, api: `credentials`, `keys`, `offers`
-(what to issue from) and `stacks` (larger credentials, from parts). Beside them the `desk` (what the issuer has at hand);
-above them `api`, `consumer`, `settings` and `app`.
+One folder a noun, each read in the order domain, commands, repository, handlers, api: `credentials`, `cohorts`, `keys`,
+`offers` (what to issue from) and `stacks` (larger credentials, from parts). Beside them the `desk` (what the issuer has at
+hand); above them `api`, `consumer`, `settings` and `app`.
 """

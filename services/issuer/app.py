@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.issuer import api, consumer
+from services.issuer.cohorts import repository as cohorts
+from services.issuer.cohorts.api import LARGER_BODIES
+from services.issuer.cohorts.worker import Worker
 from services.issuer.credentials import repository as credentials
 from services.issuer.desk import Desk
 from services.issuer.offers import repository as offers
@@ -21,7 +24,7 @@ from shared.web.app import make_app
 from shared.web.floor import open_floor
 from testamur import __version__
 
-COLLECTIONS = (*credentials.COLLECTIONS, *offers.COLLECTIONS)
+COLLECTIONS = (*credentials.COLLECTIONS, *cohorts.COLLECTIONS, *offers.COLLECTIONS)
 """Everything that the issuer stores."""
 
 
@@ -45,6 +48,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             engine = floor.engine
             app.state.desk = desk = Desk(engine.store, floor.door, engine.home, mine, engine.clock, engine.membership)
             await desk.open()
+            engine.spawn(Worker(desk, engine.outbox).run, "cohorts")
             yield
 
     return make_app(
@@ -57,4 +61,5 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
         tags=api.TAGS,
         lifespan=lifespan,
         clock=clock,
+        larger_bodies=LARGER_BODIES,
     )

@@ -6,6 +6,7 @@ compares it with the store's: an accreditation whose withdrawal was heard is nev
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 from fastapi import Request
@@ -39,6 +40,10 @@ class Desk:
         self.policy = settings.policy
         self.institutions = InstitutionKeys(home)
         self.throwaway = Throwaway()
+        self.reading = asyncio.Semaphore(1)
+        """Held while a cohort's file is read: it and what it unpacks to are in memory once at a time."""
+        self.accepted = asyncio.Event()
+        """Set when a cohort was accepted or cancelled, for whoever issues them."""
         self.book = TrustBook()
         self.trust_version = 0
         self._list = StatusList("1", settings.status_list_entries)

@@ -26,8 +26,14 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _Expand = Callable[[Any, str], Any]
 
 
+class FullDraft(dict[str, Any]):
+    """A draft in full form: expanding it again would change nothing, so it is not done."""
+
+
 def expand(draft: Mapping[str, Any]) -> dict[str, Any]:
     """A draft in the full form that `MicroCredential` takes; the draft is not changed; expanding twice is once."""
+    if isinstance(draft, FullDraft):
+        return dict(draft)
     stated = draft.get("language")
     language = stated if isinstance(stated, str) and language_exists(stated) else DEFAULT_LANGUAGE
     full: dict[str, Any] = _each(draft, _MEMBERS, language)

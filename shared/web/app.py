@@ -59,9 +59,11 @@ def make_app(
     description: str = "",
     tags: Sequence[Mapping[str, Any]] = (),
     max_body_bytes: int | None = None,
+    larger_bodies: Mapping[str, int] | None = None,
 ) -> FastAPI:
     """Build a service's app. `state` holds `settings`, `telemetry`, `authorities`, `checks` and `limiters`; the lifespan may
-    set `authorities` and add to `checks` once the service has opened its store.
+    set `authorities` and add to `checks` once the service has opened its store. `larger_bodies`: bytes by path, where a
+    body may be larger than elsewhere.
     """
     telemetry = setup(service, settings.node, settings)
     ticking = clock or SystemClock()
@@ -75,7 +77,7 @@ def make_app(
         exception_handlers=_HANDLERS,
         middleware=[
             Middleware(Observed, telemetry=telemetry, clock=ticking),
-            Middleware(Limits, max_body_bytes=max_body_bytes or settings.max_body_bytes),
+            Middleware(Limits, max_body_bytes=max_body_bytes or settings.max_body_bytes, larger=larger_bodies or {}),
         ],
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,

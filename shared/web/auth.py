@@ -20,7 +20,7 @@ from shared.web.authorities import Authorities, Caller, mint_access_token
 from shared.web.ratelimit import Limiters, address_of
 from shared.web.scopes import ROLES, SCOPES
 
-__all__ = ["ROLES", "SCOPES", "Authorities", "Caller", "ScopeMissing", "mint_access_token", "requires"]
+__all__ = ["ROLES", "SCOPES", "Authorities", "Caller", "ScopeMissing", "mint_access_token", "require_token", "requires"]
 
 
 class ScopeMissing(Forbidden):
@@ -40,17 +40,23 @@ class _Bearer(SecurityBase):
     model = HTTPBearer(bearerFormat="at+jwt", description="An OAuth 2 access token (RFC 9068) for this node.")
 
     async def __call__(self, request: Request) -> Caller:
-        authorities: Authorities | None = request.app.state.authorities
+        caller = await require_token(request)
         limiters: Limiters = request.app.state.limiters
-        try:
-            if authorities is None:
-                raise Unauthenticated("This service takes no tokens yet. Try again when it is ready.")
-            caller = await authorities.caller(_bearer_token(request))
-        except Unauthenticated:
-            limiters.anonymous.take(address_of(request))
-            raise
         limiters.callers.take(caller.actor)
         return caller
+
+
+async def require_token(request: Request) -> Caller:
+    """Whose good token the request brings, without asking for a scope; raises `Unauthenticated`."""
+    authorities: Authorities | None = request.app.state.authorities
+    limiters: Limiters = request.app.state.limiters
+    try:
+        if authorities is None:
+            raise Unauthenticated("This service takes no tokens yet. Try again when it is ready.")
+        return await authorities.caller(_bearer_token(request))
+    except Unauthenticated:
+        limiters.anonymous.take(address_of(request))
+        raise
 
 
 _BEARER = _Bearer()

@@ -2,7 +2,8 @@
 
 (draft-ietf-httpapi-idempotency-key-header; the rows live beside what the request changed, in the same transaction.)
 - A key belongs to a caller (with the institution it acts for), a method and a route. Its row holds a fingerprint of the
-  request and the whole answer.
+  request and the whole answer. The fingerprint is made with the key, which is stored nowhere: who guesses what a request
+  said of a person cannot confirm it by the row.
 - Same key, same request: the stored answer. Same key, another request: 422. While the first is under way: 409.
 - A request that failed left no row, so it may be repeated under the same key.
 - A row is kept seven days. An answer with personal data is sealed by the service's own vault, so that erasing reaches it.
@@ -11,6 +12,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -96,7 +98,8 @@ class Slot:
         asker = (caller.issuer, caller.subject, caller.institution or "")
         place = (*asker, request.method, request.scope["route"].path, key)
         asked = (request.method, request.url.path, request.url.query)
-        return cls(_digest(*(part.encode() for part in place)), _digest(*(part.encode() for part in asked), body))
+        row = _digest(hashlib.sha256(), *(part.encode() for part in place))
+        return cls(row, _digest(hmac.new(key.encode(), digestmod="sha256"), *(part.encode() for part in asked), body))
 
     async def kept(self, unit: Unit, vault: AnswerVault | None) -> Answer | None:
         """The stored answer, or None; raises `IdempotencyKeyReused` or `AnswerErased`."""
@@ -176,9 +179,15 @@ def _day(moment: datetime) -> str:
     return moment.date().isoformat()
 
 
-def _digest(*parts: bytes) -> str:
+class _Digest(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+def _digest(digest: _Digest, *parts: bytes) -> str:
     """A hash over parts of any length, each told apart from the next by its length."""
-    digest = hashlib.sha256()
     for part in parts:
-        digest.update(len(part).to_bytes(8, "big") + part)
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
     return digest.hexdigest()

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from shared.jose import strict_json
+from shared.web.auth import require_token
 from shared.web.command import JsonBytes
 from shared.web.problems import UnsupportedMediaType
 
@@ -46,9 +47,23 @@ class StrictRoute(APIRoute):
         return strict
 
 
-def router(*tags: str) -> APIRouter:
-    """A router whose routes read strictly; a service's `api.py` begins with one."""
-    return APIRouter(route_class=StrictRoute, tags=list(tags))
+class GuardedRoute(StrictRoute):
+    """A strict route that reads no body of anybody who brings no good token: for bodies larger than elsewhere."""
+
+    def get_route_handler(self) -> Handler:
+        """Ask for the token first; the route asks again, for its scope."""
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            await require_token(request)
+            return await handle(request)
+
+        return guarded
+
+
+def router(*tags: str, guarded: bool = False) -> APIRouter:
+    """A router whose routes read strictly; a service's `api.py` begins with one. `guarded`: tokens before bodies."""
+    return APIRouter(route_class=GuardedRoute if guarded else StrictRoute, tags=list(tags))
 
 
 def require_media_type(request: Request, *accepted: str) -> str:

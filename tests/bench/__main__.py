@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.cli.serving import spare_the_collector
-from tests.bench import border, border_kafka, credentials, engines, europass, formats, replica, storage
+from tests.bench import batch, border, border_kafka, credentials, engines, europass, formats, replica, storage
 from tests.bench.measure import Row
 from tests.shared_data import ROOT
 
@@ -26,6 +26,7 @@ async def rows(wanted: set[str]) -> AsyncIterator[Row]:
     """Every row in turn; with `wanted`, only the groups of those names."""
     groups = {
         "credentials": credentials.rows,
+        "batch": batch.rows,
         "storage": storage.rows,
         "replica": replica.rows,
         "border": border.rows,

@@ -35,6 +35,7 @@ from shared.credential import written
 from shared.ids import new_ref, topic_name
 from shared.trust import node_token
 from tests.docs import SERVICES, documents
+from tests.integration.cohort_scene import body, csv
 from tests.integration.federation_scene import homes, ref_of, served
 from tests.world import EXAMPLE, Nation
 
@@ -133,6 +134,8 @@ async def _what_there_is(ee: Nation) -> dict[str, str]:
     await ee.revokes(revoked)
     for origin in ("ee", "pt"):
         await ee.hears(topic_name(origin, "status"), [Message("", b"noise", ())])
+    template = {name: said for name, said in ee.draft().items() if name != "holder"}
+    cohort = await ee.must("issuer", "POST", "/cohorts", {**body(csv(2)), "template": template})
     institution = await ee.must("registry", "GET", "/institutions/tartu")
     offer = written.read(EXAMPLE.with_name("offer.yaml").read_bytes())
     for name in ("stays", "goes"):
@@ -142,6 +145,7 @@ async def _what_there_is(ee: Nation) -> dict[str, str]:
     return letters | {
         "problems/slug": "not-found",
         "ref": ref,
+        "cohort": cohort["id"],
         "node": "ee",
         "catalogue/institution": "tallinn",
         "catalogue/offer": "stays",

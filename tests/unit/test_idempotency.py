@@ -238,6 +238,14 @@ async def test_a_stored_answer_holds_neither_key_nor_caller(scene: Scene) -> Non
     assert "kadri" not in repr(row)
 
 
+async def test_what_a_row_holds_of_a_request_cannot_be_made_again_without_its_key(scene: Scene) -> None:
+    async with scene.client() as client:
+        for key in ("one", "two"):
+            await post(client, key)
+    rows = [row.body["fingerprint"] for row in await scene.store.scan(IDEMPOTENCY)]
+    assert len(set(rows)) == 2, "one request under two keys leaves two fingerprints: its hash alone is in neither"
+
+
 async def test_a_sealed_answer_is_not_in_the_row_and_is_gone_once_erased(scene: Scene) -> None:
     scene.vault = Vault()
     async with scene.client() as client:

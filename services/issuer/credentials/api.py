@@ -9,6 +9,7 @@ from fastapi import Path, Query, Request, Response
 
 from services.issuer.credentials import handlers
 from services.issuer.credentials.commands import (
+    AcceptedView,
     CheckCredential,
     CheckView,
     CorrectCredential,
@@ -64,7 +65,7 @@ async def correct(request: Request, caller: Corrector, ref: CredentialRef, comma
     return await issued(request, caller, await handlers.correction_of(Desk.of(request), ref, command, caller.institution))
 
 
-@routes.post("/credentials/{ref}/erase", response_model=CredentialSummary, dependencies=[KEYED])
+@routes.post("/credentials/{ref}/erase", response_model=CredentialSummary | AcceptedView, dependencies=[KEYED])
 async def erase(request: Request, caller: Eraser, ref: CredentialRef) -> Response:
     """Erase what a credential says of its learner, for good. What its holder has still verifies."""
     desk = Desk.of(request)

@@ -98,6 +98,16 @@ class CredentialView(CredentialSummary):
     """The signed credential in each of its formats; empty once it has been erased."""
 
 
+class AcceptedView(View):
+    """What was accepted in a cohort and is not issued: all there is to tell of it once it is erased."""
+
+    ref: str
+    institution: str
+    status: Literal["accepted"] = "accepted"
+    erased: Instant
+    """When its row was erased; it will not be issued."""
+
+
 class FindingView(View):
     """What one step of verification finds."""
 

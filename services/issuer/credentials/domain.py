@@ -102,6 +102,16 @@ class DraftOutdated(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Under which reference a credential goes, and which key seals it. Fixed before it is drafted, so that drafting it again
+    makes no second one.
+    """
+
+    ref: str
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A signed credential that nobody has seen yet; `trust_version` is what it rests on."""
 

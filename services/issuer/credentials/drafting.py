@@ -21,6 +21,7 @@ from services.issuer.credentials.commands import CheckCredential, CheckView, Fin
 from services.issuer.credentials.domain import (
     CredentialRefused,
     Draft,
+    Identity,
     InstitutionUnknown,
     NoSigningKey,
     NotForDrafts,
@@ -38,6 +39,7 @@ from shared.credential.draft import DraftRefused, build
 from shared.credential.levels import eqf_of
 from shared.credential.model import DEFAULT_TYPE, MicroCredential
 from shared.credential.offering import drafted_from
+from shared.credential.shorthand import FullDraft
 from shared.credential.stack import PartReference
 from shared.errors import TestamurError
 from shared.events.issuance import CredentialIssued
@@ -69,9 +71,14 @@ class _Ready:
     now: datetime
 
 
-async def draft_credential(desk: Desk, command: IssueCredential, parts: Parts = ()) -> Draft:
-    """A signed credential, ready to be kept, with the parts it is to name; raises a refusal that names every fault."""
-    return await _by_the_newest_book(desk, lambda: _draft(desk, command, parts))
+async def draft_credential(
+    desk: Desk, command: IssueCredential, identity: Identity | None = None, parts: Parts = ()
+) -> Draft:
+    """A signed credential, ready to be kept, under a new reference unless it has one, with the parts it is to name; raises a
+    refusal that names every fault.
+    """
+    named = identity or Identity(new_ref(), sealing.new_key())
+    return await _by_the_newest_book(desk, lambda: _draft(desk, command, named, parts))
 
 
 async def check_credential(desk: Desk, command: CheckCredential) -> CheckView:
@@ -96,16 +103,16 @@ async def _by_the_newest_book(desk: Desk, work: Callable[[], Awaitable[T]]) -> T
 
 async def _check(desk: Desk, command: CheckCredential) -> list[StepResult]:
     ready = await _ready(desk, command)
-    issuance = _issuance(desk, ready.institution, ("1", 0), None)
+    issuance = _issuance(desk, ready.institution, ("1", 0), None, new_ref())
     rehearsed = [_rehearse(desk, ready, form, form.unsigned(ready.credential, issuance)) for form in _forms(command)]
     return rehearsed[0]
 
 
-async def _draft(desk: Desk, command: IssueCredential, parts: Parts) -> Draft:
+async def _draft(desk: Desk, command: IssueCredential, identity: Identity, parts: Parts) -> Draft:
     version = desk.trust_version
     ready = await _ready(desk, command, parts)
     place = await desk.place()
-    issuance = _issuance(desk, ready.institution, place, command.replaces)
+    issuance = _issuance(desk, ready.institution, place, command.replaces, identity.ref)
     unsigned = [(form, form.unsigned(ready.credential, issuance)) for form in _forms(command)]
     await asyncio.sleep(0)
     for form, made in unsigned:
@@ -114,13 +121,13 @@ async def _draft(desk: Desk, command: IssueCredential, parts: Parts) -> Draft:
     tokens = {form.name: (form, made, form.seal(made, ready.institution, ready.signer)) for form, made in unsigned}
     signed = {name: form.handed(made, token) for name, (form, made, token) in tokens.items()}
     commitments = {name: commitment(token) for name, (_, _, token) in tokens.items()}
-    key = sealing.new_key()
+    boxes = {name: sealing.seal(identity.key, identity.ref, _use(command, name), whole) for name, whole in signed.items()}
     return Draft(
         node=desk.node,
         event=_event(ready, issuance, place, commitments),
         signed=signed,
-        key=key,
-        boxes={name: sealing.seal(key, issuance.ref, _use(command, name), whole) for name, whole in signed.items()},
+        key=identity.key,
+        boxes=boxes,
         valid_from=ready.credential.valid_from or ready.credential.issued,
         trust_version=version,
         parts=tuple(part.ref for part in parts),
@@ -168,12 +175,15 @@ def _built(desk: Desk, command: CheckCredential, whole: Mapping[str, Any], now: 
 async def _whole(desk: Desk, command: CheckCredential, parts: Parts) -> Mapping[str, Any]:
     """The draft over its offer's template, and what the issuer itself says: from which offer, of which parts."""
     written = _written(command)
-    ours = {"parts": [part.model_dump(mode="json", exclude_none=True) for part in parts]} if parts else {}
+    ours: dict[str, Any] = {"parts": [part.model_dump(mode="json", exclude_none=True) for part in parts]} if parts else {}
+    if command.offer is not None:
+        ours["offer"] = f"{desk.node}/{command.institution}/{command.offer}"
+    if isinstance(written, FullDraft):  # of a cohort: laid over its offer when that was accepted
+        return FullDraft({**written, **ours})
     if command.offer is None:
         return {**written, **ours}
     offer = await offers.find(desk.store, command.institution, command.offer)
-    name = f"{desk.node}/{command.institution}/{command.offer}"
-    return {**drafted_from(offer.template, written), **ours, "offer": name}
+    return {**drafted_from(offer.template, written), **ours}
 
 
 def _cannot_sign(known: bool) -> TestamurError:
@@ -195,9 +205,9 @@ def _written(command: CheckCredential) -> Mapping[str, Any]:
     return {**command.credential, **given} if given else command.credential
 
 
-def _issuance(desk: Desk, institution: InstitutionId, place: tuple[str, int], replaces: str | None) -> Issuance:
+def _issuance(desk: Desk, institution: InstitutionId, place: tuple[str, int], replaces: str | None, ref: str) -> Issuance:
     entries = status_entries(desk.settings.status_list_url, *place)
-    return Issuance(new_ref(), institution, entries, new_salt(), replaces)
+    return Issuance(ref, institution, entries, new_salt(), replaces)
 
 
 def _rehearse(desk: Desk, ready: _Ready, form: Form, made: Any) -> list[StepResult]:

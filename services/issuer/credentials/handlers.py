@@ -10,7 +10,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from services.issuer.credentials import repository, sealing
-from services.issuer.credentials.commands import CorrectCredential, CredentialSummary, CredentialView, IssueCredential
+from services.issuer.credentials.commands import (
+    AcceptedView,
+    CorrectCredential,
+    CredentialSummary,
+    CredentialView,
+    IssueCredential,
+)
 from services.issuer.credentials.domain import (
     CredentialReplaced,
     Draft,
@@ -38,6 +44,7 @@ __all__ = [
     "keep_drafted",
     "on_status",
     "on_trust",
+    "open_credential",
     "read_credential",
     "require_institution",
     "summary_of",
@@ -102,8 +109,16 @@ def require_institution(institution: str, tenant: str | None) -> None:
         raise InstitutionUnknown("Have the registry accredit it first, or use a token of the institution that is meant.")
 
 
-async def erase_credential(unit: Unit, desk: Desk, ref: str, tenant: str | None) -> CredentialSummary:
-    """Destroy what opens a credential; the proof of it, its status and the chain stay. Erasing again changes nothing."""
+async def erase_credential(unit: Unit, desk: Desk, ref: str, tenant: str | None) -> CredentialSummary | AcceptedView:
+    """Destroy what opens a credential; the proof of it, its status and the chain stay. Erasing again changes nothing.
+
+    What a cohort was accepted with and is not issued is erased likewise, and is not issued then.
+    """
+    if await unit.tx.get(repository.CREDENTIALS, ref) is None:
+        institution, at, is_new = await repository.erase_early(unit.tx, ref, desk.clock.now(), tenant)
+        if is_new:
+            await unit.audit("credential.erase", ref, institution=institution)
+        return AcceptedView(ref=ref, institution=institution, erased=at)
     row = await repository.find_credential(unit.tx, ref, tenant)
     if await repository.erased_at(unit.tx, ref) is None:
         await repository.erase(unit.tx, ref, desk.clock.now())
@@ -116,11 +131,15 @@ async def read_credential(reader: Reader, origin: str, ref: str, tenant: str | N
     row = await repository.find_credential(reader, ref, tenant)
     key = await repository.credential_key(reader, ref)
     summary = await summary_of(reader, origin, row)
-    boxes = {"credential": row.body["box"], **row.body.get("further", {})} if key else {}
-    opened = {use: sealing.unseal(key or b"", ref, use, box).decode() for use, box in boxes.items()}
-    first = opened.pop("credential", None)
-    formats = {row.body["format"]: first, **opened} if first else {}
-    return CredentialView(**dict(summary), credential=first, formats=formats)
+    formats = open_credential(row, key) if key else {}
+    return CredentialView(**dict(summary), credential=next(iter(formats.values()), None), formats=formats)
+
+
+def open_credential(row: Document, key: bytes) -> dict[str, str]:
+    """The signed credential in each of its formats, the first one first."""
+    boxes = {"credential": row.body["box"], **row.body.get("further", {})}
+    opened = {use: sealing.unseal(key, row.key, use, box).decode() for use, box in boxes.items()}
+    return {row.body["format"]: opened.pop("credential"), **opened}
 
 
 async def summary_of(reader: Reader, origin: str, row: Document) -> CredentialSummary:
@@ -157,7 +176,7 @@ async def on_status(unit: Unit, heard: Heard) -> None:
 
 async def _work(desk: Desk, command: IssueCredential, parts: Sequence[PartReference]) -> Work:
     try:
-        draft = await draft_credential(desk, command, parts)
+        draft = await draft_credential(desk, command, parts=parts)
     except TestamurError as error:
         refusal = error
 

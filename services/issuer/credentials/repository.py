@@ -6,14 +6,14 @@ learner in the clear. What is heard is kept under its origin, and a repeat chang
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import pybase64
 
-from services.issuer.credentials.domain import CredentialUnknown, Draft
+from services.issuer.credentials.domain import CredentialUnknown, Draft, Identity
 from shared.bus.inbox import Heard
 from shared.clock import rfc3339
 from shared.events.base import CATALOGUE
@@ -28,10 +28,16 @@ CREDENTIALS = Collection("credentials", (Index(("institution",)),))
 `parts` the refs that a stacked one names."""
 
 CREDENTIAL_KEYS = Collection("credential_keys")
-"""By ref: `{key}`. Deleting the document erases the credential and every stored answer that holds it."""
+"""By ref: `{key}`, and the `institution` of one that was accepted before it was issued. Deleting the document erases the
+credential, the row it was accepted with, and every stored answer that holds it."""
 
 ERASURES = Collection("erasures")
-"""By ref: `{at}`, when what the credential said of its learner was erased. Refs are no names: nothing personal is kept."""
+"""By ref: `{at}`, when what the credential said of its learner was erased, and the `institution` where that was before it
+was issued. Refs are no names: nothing personal is kept."""
+
+ERASED_EARLY = Collection("erased_early")
+"""By institution, empty: its version rises when the key of what was accepted and not issued is destroyed, so a transaction
+can tell whether that came in between."""
 
 STATUS_INDEXES = Collection("status_indexes")
 """By `<list>/<index>`: `{ref}`, the places taken."""
@@ -52,6 +58,7 @@ COLLECTIONS = (
     CREDENTIALS,
     CREDENTIAL_KEYS,
     ERASURES,
+    ERASED_EARLY,
     STATUS_INDEXES,
     REPLACEMENTS,
     STATUS_FACTS,
@@ -62,9 +69,25 @@ COLLECTIONS = (
 
 async def insert_credential(tx: Transaction, draft: Draft) -> None:
     """Keep a credential and its key."""
+    await tx.insert(CREDENTIALS, draft.ref, _row_of(draft))
+    await tx.insert(CREDENTIAL_KEYS, draft.ref, {"key": pybase64.b64encode(draft.key).decode()})
+
+
+async def insert_accepted(tx: Transaction, drafts: Sequence[Draft], cohort: str) -> None:
+    """Keep credentials whose keys were kept when they were accepted; raises `DuplicateKey` when one was issued already."""
+    await tx.insert_many(CREDENTIALS, [(draft.ref, {**_row_of(draft), "cohort": cohort}) for draft in drafts])
+
+
+async def accept(tx: Transaction, identities: Sequence[Identity], institution: str) -> None:
+    """Keep the keys of what is to be issued."""
+    rows = [(one.ref, {"key": pybase64.b64encode(one.key).decode(), "institution": institution}) for one in identities]
+    await tx.insert_many(CREDENTIAL_KEYS, rows)
+
+
+def _row_of(draft: Draft) -> dict[str, Any]:
     event, (first, *others) = draft.event, draft.boxes
     further = {name: draft.boxes[name] for name in others}
-    body = {
+    return {
         "institution": event.institution,
         "kid": event.kid,
         "credential_type": event.credential_type,
@@ -80,8 +103,6 @@ async def insert_credential(tx: Transaction, draft: Draft) -> None:
         **({"further": further} if further else {}),
         **({"parts": list(draft.parts)} if draft.parts else {}),
     }
-    await tx.insert(CREDENTIALS, event.ref, body)
-    await tx.insert(CREDENTIAL_KEYS, event.ref, {"key": pybase64.b64encode(draft.key).decode()})
 
 
 async def find_credential(reader: Reader, ref: str, tenant: str | None) -> Document:
@@ -105,6 +126,29 @@ async def erase(tx: Transaction, ref: str, at: datetime) -> None:
     with suppress(DuplicateKey):
         await tx.insert(ERASURES, ref, {"at": rfc3339(at)})
     await tx.delete(CREDENTIAL_KEYS, ref)
+
+
+async def erase_early(tx: Transaction, ref: str, at: datetime, tenant: str | None) -> tuple[str, str, bool]:
+    """Destroy the key of what was accepted and not issued: its institution, when that was, and whether it was now; raises
+    `CredentialUnknown` where nothing of that reference was accepted, or it is not that tenant's.
+    """
+    key, erasure = await tx.get(CREDENTIAL_KEYS, ref), await tx.get(ERASURES, ref)
+    found = key or erasure
+    institution: str | None = found.body.get("institution") if found else None
+    if institution is None or tenant not in (None, institution):
+        raise CredentialUnknown("Check the reference, and that the token acts for the credential's institution.")
+    if erasure is not None:
+        return institution, erasure.body["at"], False
+    await tx.insert(ERASURES, ref, {"at": rfc3339(at), "institution": institution})
+    await tx.delete(CREDENTIAL_KEYS, ref)
+    await tx.put(ERASED_EARLY, institution, {}, expect=await erased_early(tx, institution))
+    return institution, rfc3339(at), True
+
+
+async def erased_early(reader: Reader, institution: str) -> int:
+    """How many keys of what was accepted and not issued an institution has destroyed."""
+    row = await reader.get(ERASED_EARLY, institution)
+    return row.version if row else 0
 
 
 async def erased_at(reader: Reader, ref: str) -> str | None:
@@ -157,6 +201,11 @@ async def trust_facts(reader: Reader, origin: str) -> list[TrustFact]:
 async def take_place(tx: Transaction, draft: Draft) -> None:
     """Take the draft's place in its status list; raises `DuplicateKey` when it is taken."""
     await tx.insert(STATUS_INDEXES, draft.index_key, {"ref": draft.ref})
+
+
+async def take_places(tx: Transaction, drafts: Sequence[Draft]) -> None:
+    """Take all the drafts' places; raises `DuplicateKey` when any is taken."""
+    await tx.insert_many(STATUS_INDEXES, [(draft.index_key, {"ref": draft.ref}) for draft in drafts])
 
 
 async def taken_places(reader: Reader, name: str) -> set[int]:

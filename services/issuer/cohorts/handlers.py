@@ -1,0 +1,174 @@
+"""One function for each thing that may be asked of cohorts.
+
+What is lost if the process dies here: before a cohort is accepted, everything, and the caller got no answer; after it
+nothing, for rows, references and keys are durable together, and the worker goes on from where the cohort's document says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+import orjson
+
+from services.issuer.cohorts import repository
+from services.issuer.cohorts.checking import faults_of, read_rows, table, template_of
+from services.issuer.cohorts.commands import CheckCohort, CohortCheckView, CohortRowView, CohortView, FaultView, IssueCohort
+from services.issuer.cohorts.domain import CHUNK, CohortEnded, CohortRefused, Row, RowStatus
+from services.issuer.cohorts.repository import KeptRow
+from services.issuer.cohorts.template import Template
+from services.issuer.credentials import repository as credentials
+from services.issuer.credentials import sealing
+from services.issuer.credentials.domain import Identity
+from services.issuer.credentials.handlers import open_credential
+from services.issuer.desk import Desk
+from shared.bus.outbox import Unit
+from shared.clock import rfc3339
+from shared.errors import TestamurError
+from shared.ids import new_ref
+from shared.store.port import Document, Reader
+
+ROW = "row"
+"""The use of a box that holds what a row says (`sealing`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A cohort that has no faults, encrypted and not kept yet."""
+
+    id: str
+    command: IssueCohort
+    template: Template
+    identities: list[Identity]
+    rows: list[KeptRow]
+
+
+async def check_cohort(desk: Desk, command: CheckCohort) -> CohortCheckView:
+    """The fault table of a file. Nothing of it is kept."""
+    template = await template_of(desk, command)
+    rows = await read_rows(desk, command)
+    return table(len(rows), await faults_of(desk, command, template, rows))
+
+
+async def prepare(desk: Desk, command: IssueCohort) -> Callable[[Unit], Awaitable[CohortView]]:
+    """What is to be done in the transaction: keep the cohort, or raise why it is refused. An answer that was given before
+    under the same key wins over a refusal.
+    """
+    try:
+        accepted = await _accepted(desk, command)
+    except TestamurError as error:
+        refusal = error
+
+        async def refuse(_unit: Unit) -> CohortView:
+            raise refusal
+
+        return refuse
+    return lambda unit: accept_cohort(unit, accepted)
+
+
+async def accept_cohort(unit: Unit, accepted: Accepted) -> CohortView:
+    """Keep a cohort for the worker: its rows, their references, and the keys that will seal their credentials."""
+    command = accepted.command
+    body = {
+        "institution": command.institution,
+        "offer": command.offer,
+        "template": accepted.template.draft,
+        "formats": list(command.formats),
+        "state": "running",
+        "rows": len(accepted.rows),
+        "next": 0,
+        "swept": 0,
+        "issued": 0,
+        "refused": 0,
+        "erased": 0,
+        "actor": unit.actor,
+        "accepted": rfc3339(unit.now),
+        "ended": None,
+    }
+    await repository.insert_cohort(unit.tx, accepted.id, body, accepted.rows)
+    await credentials.accept(unit.tx, accepted.identities, command.institution)
+    await unit.audit("cohort.accept", accepted.id, institution=command.institution, rows=len(accepted.rows))
+    return view_of(Document(accepted.id, body, 1))
+
+
+async def cancel_cohort(unit: Unit, cohort: str, tenant: str | None) -> CohortView:
+    """Issue no more of a cohort; the keys of what was not issued are destroyed. Repeating it changes nothing."""
+    row = await repository.find_cohort(unit.tx, cohort, tenant)
+    if row.body["state"] == "finished":
+        raise CohortEnded("All of it has been issued; revoke what should not have been.")
+    if row.body["state"] == "running":
+        await repository.move(unit.tx, row, state="cancelling", swept=row.body["next"])
+        await unit.audit("cohort.cancel", cohort, institution=row.body["institution"], done=row.body["next"])
+        row = await repository.find_cohort(unit.tx, cohort, tenant)
+    return view_of(row)
+
+
+async def result(reader: Reader, cohort: str, tenant: str | None) -> AsyncIterator[bytes]:
+    """Each row of a cohort as a line of JSON, a chunk at a time: its status as of now, and its credential."""
+    row = await repository.find_cohort(reader, cohort, tenant)
+    for start in range(0, row.body["rows"], CHUNK):
+        row = await repository.find_cohort(reader, cohort, tenant)
+        kept = await repository.rows_from(reader, cohort, start)
+        lines = [await _line(reader, row, one, start + at) for at, one in enumerate(kept)]
+        yield b"".join(line.model_dump_json().encode() + b"\n" for line in lines)
+
+
+def view_of(row: Document) -> CohortView:
+    """A cohort as it is shown."""
+    body = row.body
+    return CohortView(
+        id=row.key,
+        institution=body["institution"],
+        formats=tuple(body["formats"]),
+        state=body["state"],
+        rows=body["rows"],
+        done=body["next"],
+        issued=body["issued"],
+        refused=body["refused"],
+        erased=body["erased"],
+        accepted=body["accepted"],
+        ended=body["ended"],
+    )
+
+
+async def _accepted(desk: Desk, command: IssueCohort) -> Accepted:
+    template = await template_of(desk, command)
+    rows = await read_rows(desk, command)
+    faulty = await faults_of(desk, command, template, rows)
+    if faulty:
+        found = table(len(rows), faulty).model_dump(mode="json")
+        raise CohortRefused(f"{len(faulty)} of {len(rows)} rows have faults. Correct those that `table` names.", **found)
+    identities = [Identity(new_ref(), sealing.new_key()) for _ in rows]
+    kept = [_sealed(row, identity) for row, identity in zip(rows, identities, strict=True)]
+    return Accepted(new_ref(), command, template, identities, kept)
+
+
+def _sealed(row: Row, identity: Identity) -> KeptRow:
+    said = orjson.dumps({"values": row.values, "external_id": row.external_id})
+    return KeptRow(row.number, identity.ref, sealing.seal(identity.key, identity.ref, ROW, said))
+
+
+async def _line(reader: Reader, cohort: Document, row: KeptRow, at: int) -> CohortRowView:
+    key = await credentials.credential_key(reader, row.ref)
+    issued = await reader.get(credentials.CREDENTIALS, row.ref) if at < cohort.body["next"] else None
+    faults = await repository.refusal(reader, cohort.key, row.number) if issued is None else []
+    formats = open_credential(issued, key) if issued and key else {}
+    return CohortRowView(
+        row=row.number,
+        external_id=orjson.loads(sealing.unseal(key, row.ref, ROW, row.box))["external_id"] if key else None,
+        ref=row.ref,
+        status=_status(cohort, at, is_open=key is not None, is_issued=issued is not None, is_refused=bool(faults)),
+        credential=next(iter(formats.values()), None),
+        formats=formats,
+        faults=tuple(FaultView(path=one["path"], rule=one["rule"], message=one["message"]) for one in faults),
+    )
+
+
+def _status(cohort: Document, at: int, *, is_open: bool, is_issued: bool, is_refused: bool) -> RowStatus:
+    if at >= cohort.body["next"] and cohort.body["state"] in ("cancelling", "cancelled"):
+        return "cancelled"
+    if not is_open:
+        return "erased"
+    if at >= cohort.body["next"]:
+        return "waiting"
+    return "refused" if is_refused and not is_issued else "issued"

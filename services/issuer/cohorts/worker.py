@@ -1,0 +1,177 @@
+"""Issues accepted cohorts, a chunk a transaction, one cohort after the other in turn.
+
+- A chunk is drafted outside any transaction, as any credential is: built, checked, rehearsed, signed, encrypted, under the
+  references and keys that were fixed when the cohort was accepted.
+- One transaction keeps it: credentials, places, events, refusals, and the cohort's `next` from where it was read. Whoever
+  else came first, or was killed, has moved it or has not: there is neither a gap nor a double.
+- What came in between (an accreditation, a place, a key destroyed) makes the chunk be drafted again, under the same
+  references. What is refused now is marked with its reason and stops nobody else.
+- What a cancelled job did not come to is made unreadable: its keys are destroyed.
+What is lost if the process dies here: signatures that nobody has seen. The next one goes on from `next`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import orjson
+
+from services.issuer.cohorts import repository
+from services.issuer.cohorts.domain import faults_in
+from services.issuer.cohorts.handlers import ROW
+from services.issuer.cohorts.repository import KeptRow
+from services.issuer.cohorts.template import Template
+from services.issuer.credentials import repository as credentials
+from services.issuer.credentials import sealing
+from services.issuer.credentials.commands import IssueCredential
+from services.issuer.credentials.domain import Draft, DraftOutdated, Identity
+from services.issuer.credentials.drafting import draft_credential
+from services.issuer.desk import Desk
+from shared.bus.outbox import Outbox, Unit
+from shared.clock import rfc3339
+from shared.credential.faults import Fault
+from shared.errors import TestamurError, Unavailable
+from shared.store.port import Document, DuplicateKey, VersionConflict
+from shared.telemetry import get_logger
+
+LOOK = 1.0
+"""Seconds between two looks for cohorts that another process has accepted."""
+
+_log = get_logger("cohorts")
+
+
+@dataclass(slots=True)
+class Chunk:
+    """What became of the rows of one chunk, and what that rests on."""
+
+    cohort: Document
+    rows: int
+    erased_early: int
+    drafts: list[Draft] = field(default_factory=list)
+    refused: dict[int, tuple[Fault, ...]] = field(default_factory=dict)
+    erased: int = 0
+
+
+class Worker:
+    """The one who issues, in the process that leads."""
+
+    def __init__(self, desk: Desk, outbox: Outbox) -> None:
+        self._desk = desk
+        self._outbox = outbox
+
+    async def run(self) -> None:
+        """Issue whatever is accepted, until cancelled."""
+        while True:
+            self._desk.accepted.clear()
+            while await self.round():
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await self._desk.accepted.wait()
+
+    async def round(self) -> bool:
+        """One chunk of each cohort that has not ended; whether any of them moved."""
+        moved = [
+            await self._move(cohort) for cohort in await repository.cohorts_in(self._desk.store, "running", "cancelling")
+        ]
+        return any(moved)
+
+    async def _move(self, cohort: Document) -> bool:
+        """One chunk; whether there is reason to go on at once. What is wrong with one cohort stops no other."""
+        try:
+            await (self._issue(cohort) if cohort.body["state"] == "running" else self._sweep(cohort))
+        except VersionConflict:
+            return True  # it was cancelled, or another process came first: the next round reads it anew
+        except DraftOutdated:
+            await self._desk.refresh_trust()
+            await self._desk.refresh_places()
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it was, the others go on, and this one is tried again
+            _log.error("a cohort could not be moved", cohort=cohort.key, error=type(error).__name__)
+            return False
+        return True
+
+    async def _issue(self, cohort: Document) -> None:
+        desk, body = self._desk, cohort.body
+        rows = await repository.rows_from(desk.store, cohort.key, body["next"])
+        chunk = Chunk(cohort, len(rows), await credentials.erased_early(desk.store, body["institution"]))
+        template = Template(body["template"])
+        # side by side: many drafts go stage by stage, which is faster, and nobody else waits for all of them
+        made = await asyncio.gather(*(self._draft(chunk, template, row) for row in rows))
+        chunk.drafts = [draft for draft in made if draft is not None]
+        await self._outbox.transact(lambda unit: keep(unit, chunk), body["actor"])
+
+    async def _draft(self, chunk: Chunk, template: Template, row: KeptRow) -> Draft | None:
+        """The row's credential; None where it was erased or is refused, which is noted in the chunk."""
+        body = chunk.cohort.body
+        key = await credentials.credential_key(self._desk.store, row.ref)
+        if key is None:
+            chunk.erased += 1
+            return None
+        try:
+            values = orjson.loads(sealing.unseal(key, row.ref, ROW, row.box))["values"]
+            order = IssueCredential.model_construct(
+                institution=body["institution"],
+                offer=body["offer"],
+                formats=tuple(body["formats"]),
+                credential=template.filled(values),
+            )
+            return await draft_credential(self._desk, order, Identity(row.ref, key))
+        except Unavailable:
+            raise
+        except TestamurError as error:
+            chunk.refused[row.number] = faults_in(error)
+            return None
+
+    async def _sweep(self, cohort: Document) -> None:
+        """Destroy the keys of a chunk that a cancelled job did not come to."""
+        body = cohort.body
+        rows = await repository.rows_from(self._desk.store, cohort.key, body["swept"])
+        swept = body["swept"] + len(rows)
+        ends = {} if swept < body["rows"] else {"state": "cancelled"}
+
+        async def work(unit: Unit) -> None:
+            for row in rows:
+                await unit.tx.delete(credentials.CREDENTIAL_KEYS, row.ref)
+            ended = rfc3339(unit.now) if ends else None
+            await repository.move(unit.tx, cohort, swept=swept, ended=ended, **ends)
+
+        await self._outbox.transact(work, body["actor"])
+        if ends:
+            await self._desk.store.scrub()
+
+
+async def keep(unit: Unit, chunk: Chunk) -> None:
+    """Keep a chunk and say what was issued; raises `DraftOutdated` or `VersionConflict` where something came first."""
+    tx, before, cohort = unit.tx, chunk.cohort.body, chunk.cohort.key
+    done = before["next"] + chunk.rows
+    await repository.move(
+        tx,
+        chunk.cohort,
+        next=done,
+        issued=before["issued"] + len(chunk.drafts),
+        refused=before["refused"] + len(chunk.refused),
+        erased=before["erased"] + chunk.erased,
+        **({"state": "finished", "ended": rfc3339(unit.now)} if done >= before["rows"] else {}),
+    )
+    await _require_current(unit, chunk)
+    try:
+        await credentials.take_places(tx, chunk.drafts)
+    except DuplicateKey:
+        raise DraftOutdated("A place in the status list was taken meanwhile. Draft the chunk again.") from None
+    await credentials.insert_accepted(tx, chunk.drafts, cohort)
+    await repository.insert_refusals(tx, cohort, chunk.refused)
+    await unit.emit_all([draft.event for draft in chunk.drafts])
+    issued, refused = len(chunk.drafts), len(chunk.refused)
+    await unit.audit("cohort.issue", cohort, start=before["next"], issued=issued, refused=refused)
+
+
+async def _require_current(unit: Unit, chunk: Chunk) -> None:
+    rests_on = {draft.trust_version for draft in chunk.drafts}
+    if rests_on and rests_on != {await credentials.trust_version(unit.tx, chunk.drafts[0].node)}:
+        raise DraftOutdated("The accreditations have changed meanwhile. Draft the chunk again.")
+    if await credentials.erased_early(unit.tx, chunk.cohort.body["institution"]) != chunk.erased_early:
+        raise DraftOutdated("A row was erased meanwhile. Draft the chunk again.")

@@ -1,0 +1,64 @@
+"""What a credential costs in a cohort: checked, rehearsed, signed, encrypted, stored, queued, against a raw signature."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from services.issuer.app import COLLECTIONS
+from services.issuer.cohorts.commands import IssueCohort
+from services.issuer.cohorts.handlers import prepare
+from services.issuer.cohorts.worker import Worker
+from services.issuer.desk import Desk
+from services.issuer.settings import IssuerSettings
+from shared.bus.engine import COLLECTIONS as ENGINE
+from shared.bus.outbox import Outbox
+from shared.clock import SystemClock
+from shared.store.open import open_store
+from shared.web.door import Door
+from tests.bench.measure import ROUNDS, Row, at_least
+from tests.integration.cohort_scene import body, csv
+from tests.world import federate, found, running
+
+LEARNERS = 1_000
+SIGNATURES = 4_000
+SIGNED = b"x" * 1_800
+"""About what is signed of a credential."""
+
+
+async def rows(folder: Path) -> list[Row]:
+    """All rows of this group."""
+    ee = found(folder / "ee", "ee")
+    federate([ee])
+    async with running(ee) as nation:
+        await nation.accredits("tartu")
+        shared = {name: said for name, said in nation.draft().items() if name != "holder"}
+    settings, clock = IssuerSettings.of(ee.settings), SystemClock()
+    store = await open_store(settings.store_url, "issuer", [*ENGINE, *COLLECTIONS])
+    try:
+        outbox = Outbox(store, clock)  # nobody sequences: what is queued stays there, and costs nothing more
+        desk = Desk(store, Door(outbox), ee, settings, clock)
+        await desk.open()
+        pairs = [await _round(desk, outbox, shared, number) for number in range(ROUNDS)]
+    finally:
+        await store.close()
+    what = "cohort credentials checked, signed, encrypted, stored, queued per core second / raw ES256 signatures"
+    return [at_least("batch-issue", what, pairs, 0.25)]
+
+
+async def _round(desk: Desk, outbox: Outbox, shared: dict[str, Any], number: int) -> tuple[float, float]:
+    """Credentials and raw signatures, each per second of processor time: no second core is counted as ours."""
+    signer = await desk.signer("tartu")
+    assert signer is not None
+    command = IssueCohort(**body(csv(LEARNERS, number * LEARNERS, grade="5"), template=shared))
+    await outbox.transact(await prepare(desk, command), "bench")
+    began = time.process_time()
+    for _ in range(SIGNATURES):
+        signer.sign(SIGNED)
+    raw = SIGNATURES / (time.process_time() - began)
+    worker = Worker(desk, outbox)
+    began = time.process_time()
+    while await worker.round():
+        continue
+    return LEARNERS / (time.process_time() - began), raw

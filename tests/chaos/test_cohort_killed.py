@@ -1,0 +1,48 @@
+"""A process killed amid a cohort goes on when it is started again: every row once, none twice, under the same references."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.clock import SystemClock
+from shared.home import Home
+from tests.chaos.child import settings
+from tests.chaos.cohort_child import LEARNERS, POINTS
+from tests.shared_data import ROOT
+
+
+def child(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.chaos.cohort_child", str(home), *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A nation with one institution, to be copied for each death."""
+    home = tmp_path_factory.mktemp("prepared") / "ee"
+    Home(settings(home)).set_up(SystemClock().now())
+    done = child(home, "prepare")
+    assert done.returncode == 0, done.stderr
+    return home
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_cohort_survives_being_killed_at(point: str, tmp_path: Path, prepared: Path) -> None:
+    home = shutil.copytree(prepared, tmp_path / "ee")
+    killed = child(home, "accept", point)
+    assert killed.returncode == -9, f"the trap at {point!r} never closed: {killed.stdout}{killed.stderr}"
+    seen = child(home, "look")
+    assert seen.returncode == 0, seen.stderr
+    true = json.loads(seen.stdout)
+    refs = [row["ref"] for row in true["rows"]]
+    assert (true["stands"]["state"], true["stands"]["issued"]) == ("finished", LEARNERS)
+    assert [row["external_id"] for row in true["rows"]] == [f"M{n}" for n in range(LEARNERS)]
+    assert {row["status"] for row in true["rows"]} == {"issued"}
+    assert true["said"] == refs, "each is said once, in the file's order"
+    assert (true["credentials"], true["keys"]) == (LEARNERS, LEARNERS)
