@@ -5,6 +5,7 @@ PYTHON ?= $(shell for one in python3.13 python3.12 python3.11 python3 python; do
 BIN := .venv/bin
 STAMP := .venv/.installed
 BENCH ?=
+WORKERS ?= 2
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 
@@ -19,7 +20,7 @@ demo: $(STAMP) ## Two nations on this machine: issue, verify, revoke across the 
 
 test: $(STAMP) ## The whole suite; its last lines say what could not run here and why
 	@$(BIN)/python -m tests.engines prepare
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 engines: $(STAMP) ## Fetch Kafka and MongoDB for the tests into your cache; their images too, where Docker answers
 	@$(BIN)/python -m tests.engines fetch

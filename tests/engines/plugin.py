@@ -1,8 +1,12 @@
-"""The pytest plugin: ends all engines with the run, and says in its last lines which were used and which were not here."""
+"""The pytest plugin: ends all engines with the run, and says in its last lines which were used and which were not here.
+
+Workers that share a run (pytest-xdist) each have engines of their own, and tell the process that says the last lines.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 import pytest
 
@@ -22,6 +26,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Genera
         terminalreporter.section("engines")
         for line in lines:
             terminalreporter.write_line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker tells what it used."""
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["engines"] = RUN.told()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """What a worker used counts as used here; a worker that died has told nothing."""
+    told = getattr(node, "workeroutput", {}).get("engines")
+    if told:
+        RUN.add(told)
 
 
 def pytest_unconfigure() -> None:

@@ -17,7 +17,7 @@ import tempfile
 import threading
 from collections import Counter
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 LABEL = "testamur.run"
 """The label on each container of ours; its value is the run's name."""
@@ -64,6 +64,15 @@ class Run:
             made = base / f"{what}-{self._count}"
         made.mkdir()
         return made
+
+    def told(self) -> dict[str, Any]:
+        """What was used and what was missing, as plain values."""
+        return {"used": [[*place, count] for place, count in self.used.items()], "missing": self.missing}
+
+    def add(self, told: dict[str, Any]) -> None:
+        """Count what another process of this run used."""
+        self.used.update({(engine, form): count for engine, form, count in told["used"]})
+        self.missing.update(told["missing"])
 
     def end(self) -> None:
         """Discard every engine, the newest first, and the folder; a second call finds nothing to do."""
