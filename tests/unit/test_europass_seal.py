@@ -12,11 +12,13 @@ import pytest
 from shared.credential import draft, written
 from shared.formats import elm_export
 from shared.jose import jades
+from shared.jose.specimen_seal import identity
+from shared.jose.token import encode
 from shared.trust import trusted_list
 from shared.verification.europass import SealReport, verify_seal
 from shared.verification.verdict import Outcome, Verdict
 from tests import sealing
-from tests.sealing import BEGIN, QC, authority, sealer
+from tests.sealing import BEGIN, END, QC, authority, sealer
 from tests.shared_data import ROOT
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -76,7 +78,7 @@ def test_a_list_that_does_not_vouch_now_does_not_vouch(given: dict[str, Any], re
 
 
 def test_a_stranger_with_the_name_of_a_listed_issuer_is_not_listed() -> None:
-    stranger = sealing._make("Specimen University", "EE", sealing._make("Specimen CA", "EE", None))
+    stranger = identity("Specimen University", "EE", identity("Specimen CA", "EE", None, BEGIN, END), BEGIN, END)
     assert found(verify_seal(sealed(by=stranger), NOW, lists()), 3) == (Outcome.UNKNOWN, "not-listed")
 
 
@@ -89,7 +91,7 @@ def test_a_certificate_that_has_ended_vouches_for_nothing_unless_the_time_is_pro
     ("change", "reason"),
     [
         (lambda file: file.update(payload=file["payload"].replace("Tartu", "Tortu", 1)), "seal-broken"),
-        (lambda file: file["signatures"][0].update(signature=sealing.encoded(b"\x01" * 256)), "seal-broken"),
+        (lambda file: file["signatures"][0].update(signature=encode(b"\x01" * 256).decode()), "seal-broken"),
         (lambda file: file["signatures"][0].update(signature="%%%"), "seal-broken"),
     ],
 )
@@ -139,7 +141,7 @@ def test_a_certificate_with_an_extension_twice_is_reported_without_falling_over(
 
 
 def test_a_certificate_put_in_the_place_of_another_is_found() -> None:
-    other = sealing._make("Another University", "EE", authority())
+    other = identity("Another University", "EE", authority(), BEGIN, END)
     x5c = [sealing.base64.b64encode(other.der).decode()]
     assert found(verify_seal(sealed(header={"x5c": x5c}), NOW), 1) == (Outcome.FAILED, "certificate-differs")
     assert found(verify_seal(sealed(header={"x5c": x5c, "x5t#S256": None}), NOW), 1) == (Outcome.FAILED, "seal-broken")
@@ -198,7 +200,7 @@ def test_a_member_that_readers_would_drop_is_told() -> None:
 
 
 def test_a_broken_timestamp_is_told_and_proves_no_time() -> None:
-    stamp = sealing.encoded(json.dumps({"sigTst": {"tstTokens": [{"val": "MIIB"}, {"val": 7}]}}).encode())
+    stamp = encode(json.dumps({"sigTst": {"tstTokens": [{"val": "MIIB"}, {"val": 7}]}}).encode()).decode()
     report = verify_seal(sealed(unsigned=[stamp]), NOW, lists())
     assert found(report, 5) == (Outcome.WARNING, "timestamp-broken")
 
