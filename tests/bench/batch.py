@@ -13,6 +13,7 @@ from services.issuer.cohorts.worker import Worker
 from services.issuer.desk import Desk
 from services.issuer.settings import IssuerSettings
 from shared.bus.engine import COLLECTIONS as ENGINE
+from shared.bus.membership import Membership
 from shared.bus.outbox import Outbox
 from shared.clock import SystemClock
 from shared.store.open import open_store
@@ -38,7 +39,7 @@ async def rows(folder: Path) -> list[Row]:
     store = await open_store(settings.store_url, "issuer", [*ENGINE, *COLLECTIONS])
     try:
         outbox = Outbox(store, clock)  # nobody sequences: what is queued stays there, and costs nothing more
-        desk = Desk(store, Door(outbox), ee, settings, clock)
+        desk = Desk(store, Door(outbox), ee, settings, clock, Membership(ee, clock))
         await desk.open()
         pairs = [await _round(desk, outbox, shared, number) for number in range(ROUNDS)]
     finally:
