@@ -136,7 +136,7 @@ class Nation:
         report = await self.must("verifier", "POST", "/verifications", {"credential": credential, **asked})
         return dict(report)
 
-    async def settles(self, timeout: float = 10.0) -> None:
+    async def settles(self, timeout: float = 30.0) -> None:
         """Wait until everything said is sequenced, published and taken in by every service of this nation."""
         async with asyncio.timeout(timeout):
             while not await self._settled():

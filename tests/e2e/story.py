@@ -80,7 +80,7 @@ def tell_at_home(nation: Elsewhere, seed: int = 1) -> list[Outcome]:
     issued = story._issue("Issued")
     story._verify_abroad(issued)
     story._revoke(issued)
-    story._expect("one byte changed", forgeries.one_byte_changed(issued["credential"], seed)[0], AT_HOME[-1])
+    story.expect("one byte changed", forgeries.one_byte_changed(issued["credential"], seed)[0], AT_HOME[-1])
     assert all(outcome.as_expected for outcome in story.outcomes), told.getvalue()
     return story.outcomes
 
