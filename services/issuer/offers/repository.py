@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from shared.credential.offer import Offer
 from shared.credential.stack import ANY, StackRule
 from shared.errors import NotFound
@@ -35,7 +37,10 @@ async def find(reader: Reader, institution: str, offer: str) -> Template:
     row = await reader.get(TEMPLATES, f"{institution}/{offer}")
     if row is None:
         raise OfferUnknown("Check its name against the registry's catalogue; if it was just published, try again.")
-    published = Offer.published(row.body["document"])
+    try:
+        published = Offer.published(row.body["document"])
+    except ValidationError:  # another version of this software published it
+        raise OfferUnknown("It cannot be read here; run one version of this software on the whole node.") from None
     return Template(published.template(), published.rule or ANY)
 
 
