@@ -15,7 +15,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
+from pymongo.errors import OperationFailure
 
+from shared.store.mongo_errors import TOO_LARGE_FOR_CACHE
 from shared.store.mongo_snapshot import ANY, Place, Row
 from shared.store.mongo_table import Table
 
@@ -87,7 +89,10 @@ class Bulk:
         command = {"bulkWrite": 1, "ops": operations, "nsInfo": self._spaces, "errorsOnly": True, "ordered": True}
         reply = await self._admin.command(command, session=self._session)
         if reply["nErrors"]:
-            raise Refused(reply["cursor"]["firstBatch"][0]["code"])
+            code = reply["cursor"]["firstBatch"][0]["code"]
+            if code == TOO_LARGE_FOR_CACHE:
+                raise OperationFailure("The transaction found no room in the cache.", code)
+            raise Refused(code)
         if counted and reply["nMatched"] + reply["nDeleted"] + reply["nInserted"] != len(operations):
             raise Refused(0)
 

@@ -22,7 +22,10 @@ _RIGHTS = "The user in TESTAMUR_STORE may not do this. Grant it readWrite on the
 _BUSY = "Other processes write to this store all the time; repeat the request."
 _TOO_LARGE = "MongoDB cannot take so much in one transaction; send less at once."
 
-_AUTHENTICATION_FAILED, _UNAUTHORISED, _TOO_LARGE_FOR_CACHE = 18, 13, 388
+TOO_LARGE_FOR_CACHE = 388
+"""MongoDB's code for a transaction that its cache had no room for; said of the whole command, or of one operation in it."""
+
+_AUTHENTICATION_FAILED, _UNAUTHORISED = 18, 13
 
 
 def worded(error: PyMongoError) -> TestamurError:
@@ -39,7 +42,7 @@ def _answered(error: OperationFailure) -> TestamurError:
         return StoreUnavailable(_REFUSED_USER)
     if error.code == _UNAUTHORISED:
         return StoreUnavailable(_RIGHTS)
-    if error.code == _TOO_LARGE_FOR_CACHE:
+    if error.code == TOO_LARGE_FOR_CACHE:
         return TooLarge(_TOO_LARGE)
     return StoreUnavailable(_BUSY if is_transient(error) else REFUSED)
 
@@ -51,7 +54,7 @@ def is_transient(error: PyMongoError) -> bool:
 
 def is_too_large(error: PyMongoError) -> bool:
     """Whether the server's cache had no room for a transaction: it is lost, and may fit later, or in parts."""
-    return isinstance(error, OperationFailure) and error.code == _TOO_LARGE_FOR_CACHE
+    return isinstance(error, OperationFailure) and error.code == TOO_LARGE_FOR_CACHE
 
 
 @contextmanager
