@@ -211,7 +211,7 @@ def test_a_verifier_that_is_paused_amid_its_work_is_replaced_and_doubles_nothing
     working.start()
     try:
         time.sleep(UNDER_LOAD)
-        _known_abroad(scene, Load(load.home, "", "", dict(list(load.issued.items())[:1])))
+        _known_abroad(scene, Load(load.home, "", "", dict(list(load.issued.items())[:1]), load.revoked))
         standby.start()
         assert leader.process is not None
         os.kill(leader.process.pid, signal.SIGSTOP)
@@ -228,6 +228,7 @@ def test_a_verifier_that_is_paused_amid_its_work_is_replaced_and_doubles_nothing
         _known_abroad(scene, load)
         asyncio.run(_one_state(scene, load))
     finally:
+        scene.services["pt verifier"] = leader
         standby.kill()
 
 
@@ -244,8 +245,8 @@ def _known_abroad(scene: Scene, load: Load) -> None:
     until = CLOCK.monotonic() + HEALED
     with httpx.Client(headers={"authorization": f"Bearer {access_token(home)}"}, timeout=20) as client:
         for ref, credential in load.issued.items():
-            wanted = "invalid" if ref in load.revoked else "valid"
             while True:
+                wanted = "invalid" if ref in load.revoked else "valid"  # which the load may say at any moment
                 try:
                     report = client.post(url, json={"credential": credential}).json()
                 except httpx.HTTPError as error:
