@@ -20,7 +20,8 @@ demo: $(STAMP) ## Two nations on this machine: issue, verify, revoke across the 
 
 test: $(STAMP) ## The whole suite; its last lines say what could not run here and why
 	@$(BIN)/python -m tests.engines prepare
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	@failed=; $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not engines" || failed=1; \
+	$(BIN)/python -m pytest -m engines && test -z "$$failed"
 
 engines: $(STAMP) ## Fetch Kafka and MongoDB for the tests into your cache; their images too, where Docker answers
 	@$(BIN)/python -m tests.engines fetch
