@@ -21,6 +21,7 @@ from shared.bus.membership import Membership
 from shared.events.registrations import CredentialRegistered
 from shared.ids import parse_institution
 from shared.store.port import Reader
+from shared.trust.nodes import Node
 from shared.verification.context import UNKNOWN_ORIGIN, Knowledge, PartKnowledge
 from shared.verification.presented import Presented
 
@@ -67,23 +68,26 @@ class Replica:
             age=age_of(view, now),
         )
 
-    async def parts(self, presented: Presented, now: datetime) -> dict[str, PartKnowledge]:
-        """What is known of each part of a credential whose nation is in the federation list, by the part's ref."""
+    async def parts(self, presented: Presented, now: datetime) -> dict[tuple[str, str], PartKnowledge]:
+        """What is known of each part of a credential whose nation is in the federation list, by the part's issuer and id."""
         said = presented.credential
         found = {}
         for part in said.credential.parts if said else ():
             named = parse_institution(part.issuer)
-            if named and named.federation == self._membership.federation and self._membership.node(named.node):
-                found[part.ref] = await self._part(named.node, part.ref, now)
+            node = self._membership.node(named.node) if named and named.federation == self._membership.federation else None
+            if named and node:
+                found[part.issuer, part.id] = await self._part(node, named.slug, part.ref, now)
         return found
 
-    async def _part(self, origin: str, ref: str, now: datetime) -> PartKnowledge:
-        view = self._inbox.origin(origin)
-        book = (await self._hold(origin, view)).book
+    async def _part(self, node: Node, institution: str, ref: str, now: datetime) -> PartKnowledge:
+        origin, view = node.name, self._inbox.origin(node.name)
+        held = await self._hold(origin, view)
         facts = await facts_of(self._store, origin, ref)
         signed_by = {fact.event.kid for fact in facts if isinstance(fact.event, CredentialRegistered)}
-        cutoffs = tuple(cutoff for kid in signed_by for cutoff in book.cutoffs.get(kid, ()))
-        return PartKnowledge(facts, cutoffs, None if view.contradictory else age_of(view, now))
+        cutoffs = tuple(cutoff for kid in signed_by for cutoff in held.book.cutoffs.get(kid, ()))
+        parked = held.parked and await self._inbox.is_parked(origin, ref, institution, *signed_by)
+        telling = node.status == "active" and not view.contradictory and not parked
+        return PartKnowledge(facts, cutoffs, age_of(view, now) if telling else None)
 
     async def _hold(self, origin: str, view: OriginView) -> _Held:
         """What belongs to this view, out of memory or read anew; an unchanged book is not read again."""

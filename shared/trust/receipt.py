@@ -85,6 +85,8 @@ def _checked(raw: str | bytes, federation_list: FederationList, me: str, now: da
     service = read_certificate(certificate, federation=federation_list.federation, node=node)
     if service.key.purpose is not Purpose.RECEIPT:
         raise ReceiptRefused("The certified key is not for receipts. Ask this node's verifier for a receipt.")
+    if service.expires is not None and now >= service.expires:
+        raise ReceiptRefused("The key's certificate has expired. Have the root certify a new key.")
     gate.verify(token, service.key)
     gate.check_times(claims, now)
     _check_claims(claims, federation_list.federation, me)

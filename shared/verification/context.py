@@ -53,7 +53,9 @@ class Knowledge:
 
 @dataclass(frozen=True, slots=True)
 class PartKnowledge:
-    """What is known here of one part of a credential. `age`: as in `Knowledge`, None also for a nation that nobody knows."""
+    """What is known here of one part of a credential. `age`: as in `Knowledge`; None also where its nation is no active
+    member, is unknown or contradicts itself, and where an event about the part is not understood here.
+    """
 
     facts: tuple[Fact, ...] = ()
     cutoffs: tuple[KeyCutoff, ...] = ()
@@ -91,8 +93,8 @@ class Context:
     """What the holder was asked to sign, to show that it is she or he who presents it now."""
     audience: str | None = None
     """Whom the holder was asked to present it to."""
-    parts: Mapping[str, PartKnowledge] = field(default_factory=dict)
-    """What is known of its parts, by their refs; of the others nothing is."""
+    parts: Mapping[tuple[str, str], PartKnowledge] = field(default_factory=dict)
+    """What is known of its parts, by (issuer, id): a reference belongs to its nation. Of those left out nothing is known."""
 
 
 class Signature(Enum):
@@ -184,7 +186,7 @@ def _is_registered(state: State, presented: Presented) -> bool:
 
 
 def _standing(context: Context, part: PartReference) -> PartStanding:
-    known = context.parts.get(part.ref, PartKnowledge())
+    known = context.parts.get((part.issuer, part.id), PartKnowledge())
     state = fold(known.facts, known.cutoffs, as_of=context.as_of, known_at=context.known_at)
     age = _age(context, known.age)
     return PartStanding(part, state, age is not None and age <= context.policy.max_age)

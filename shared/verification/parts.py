@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from shared.ids import parse_institution
 from shared.status.fold import Status
 from shared.verification.context import Case, PartStanding
 from shared.verification.verdict import StepResult, found, passed
@@ -38,11 +39,16 @@ def _is_affected(one: PartStanding) -> bool:
 
 
 def _is_told(one: PartStanding) -> bool:
-    """Whether enough and recent enough is known of it."""
-    return one.known and one.state.registered is not None
+    """Whether enough and recent enough is known of it: that it is registered, in this format."""
+    said = one.state.registered
+    return one.known and said is not None and one.part.format in said.commitments
 
 
 def _is_another(one: PartStanding) -> bool:
-    """Whether what is registered under its name is something else."""
-    said = one.state.registered
-    return said is not None and said.commitments.get(one.part.format) != one.part.commitment
+    """Whether what is registered under its name is something else, as far as its nation can be believed."""
+    said, issuer = one.state.registered, parse_institution(one.part.issuer)
+    if not one.known or said is None or issuer is None:
+        return False
+    return (
+        said.institution != issuer.slug or said.commitments.get(one.part.format, one.part.commitment) != one.part.commitment
+    )

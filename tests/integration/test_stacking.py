@@ -13,7 +13,7 @@ import pytest
 from shared.credential import written
 from shared.ids import new_ref
 from shared.jose import gate, token
-from tests.world import EXAMPLE, World, world
+from tests.world import EXAMPLE, World, federate, world
 
 OFFER = EXAMPLE.with_name("offer.yaml")
 LEARNER = {"given_name": "Specimen", "family_name": "Learner"}
@@ -176,6 +176,24 @@ async def test_one_name_with_two_dates_of_birth_is_two_learners(europe: World) -
         europe, await handed(europe, small), credential={**europe["ee"].draft(), **LARGER, "holder": holder}
     )
     assert rules(refused) == {"parts[1]": "another-learner"}
+
+
+async def test_two_parts_of_two_learners_of_one_name_are_refused_whatever_the_draft_says(europe: World) -> None:
+    home = await europe["ee"].issues("tartu", holder={**LEARNER, "date_of_birth": "1998-01-01"})
+    abroad = await europe["pt"].issues("coimbra", workload={"ects": 3}, holder={**LEARNER, "date_of_birth": "1999-01-01"})
+    await both_hear(europe)
+    for credential in ({**europe["ee"].draft(), **LARGER}, {**europe["ee"].draft(), **LARGER, "holder": None}):
+        refused = await stack(europe, await handed(europe, [home, abroad]), credential=credential)
+        assert rules(refused) == {"parts[1]": "another-learner"}
+
+
+async def test_a_part_of_a_suspended_nation_is_told_as_unknown(europe: World) -> None:
+    whole = await stacked(europe, await parts(europe))
+    ee, pt = europe["ee"].home, europe["pt"].home
+    federate([ee, pt], version=9, nodes=(ee.node(), pt.node().model_copy(update={"status": "suspended"})))
+    europe["ee"].engine("verifier").membership.reload()
+    report = await europe["ee"].verifies(whole)
+    assert (report["verdict"], step_9(report)["reason"]) == ("valid", "part-unknown")
 
 
 async def test_credits_are_not_counted_twice_through_a_stack_in_a_stack(europe: World) -> None:

@@ -1,8 +1,8 @@
 """When credentials may become parts of a larger one. Pure.
 
 - What this nation's own verifier found of a part minutes ago is what counts, not what the part says of itself.
-- All parts are one learner's: the same key, or the same name (compared without case, accents of writing and spaces) and no
-  two dates of birth.
+- All parts are one learner's, each compared with each: the same key or the same name (without regard to case, forms of
+  writing and spaces), and no two dates of birth.
 """
 
 from __future__ import annotations
@@ -72,10 +72,9 @@ def reference(part: Handed) -> PartReference:
 
 def is_same(one: Holder, other: Holder) -> bool:
     """Whether two credentials are one learner's, as far as they say."""
-    if one.key is not None and one.key == other.key:
-        return True
-    born = {one.date_of_birth, other.date_of_birth} - {None}
-    return len(born) < 2 and _name(one) == _name(other)
+    if len({one.date_of_birth, other.date_of_birth} - {None}) > 1:
+        return False
+    return (one.key is not None and one.key == other.key) or _name(one) == _name(other)
 
 
 def _name(holder: Holder) -> str:

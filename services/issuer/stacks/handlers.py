@@ -58,17 +58,19 @@ def _handed(desk: Desk, number: int, part: PresentedPart) -> Handed | Fault:
 def _of_parts(handed: list[Handed], whole: Mapping[str, Any]) -> Iterator[Fault]:
     """What stands against single parts: what the verifier found, and whose they are."""
     try:
-        learner = Holder.model_validate(whole.get("holder"))
+        learners = [Holder.model_validate(whole.get("holder"))]
     except ValidationError:
-        learner = None  # the draft itself is refused for that, with the path
+        learners = []  # the draft itself is refused for that, with the path
     for one in handed:
         if fault := domain.not_found_valid(one):
             yield fault
         holder = one.reading.credential.credential.holder
         if isinstance(holder, WithheldHolder):
             yield Fault(one.path, "name-not-shown", "it does not show whose it is; ask for it with the name shown")
-        elif learner is not None and not domain.is_same(holder, learner):
-            yield Fault(one.path, "another-learner", "it is not the same learner's as the credential, or as the first part")
+        elif not all(domain.is_same(holder, learner) for learner in learners):
+            yield Fault(one.path, "another-learner", "it is not the same learner's as the credential or a part before it")
+        else:
+            learners.append(holder)
 
 
 def _with_holder(draft: Mapping[str, Any], handed: list[Handed]) -> dict[str, Any]:
