@@ -15,7 +15,7 @@ import pytest
 pytest_plugins = ["tests.engines.plugin"]
 
 _NAMED = re.compile(r"kafka|mongo", re.IGNORECASE)
-"""What an integration test names that starts an engine."""
+"""What a test names that is about an engine; the contracts that every adapter fulfils share one, and name none."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -29,4 +29,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @cache
 def _is_heavy(path: Path) -> bool:
     folder = path.parent.name
-    return folder in ("chaos", "contract", "e2e") or (folder == "integration" and bool(_NAMED.search(path.read_text())))
+    names_engines = folder in ("contract", "integration") and bool(_NAMED.search(path.read_text()))
+    return folder in ("chaos", "e2e") or names_engines
