@@ -28,6 +28,9 @@ COIMBRA: Mapping[str, Any] = {
     "country": "PT",
     "scope": {"credential_types": [MICRO_CREDENTIAL], "eqf_max": 8, "isced_f": []},
 }
+CALMLY = 0.1
+"""Seconds between two looks that the limits of a node count: a public search more than most."""
+
 LARGER = "Data science (specimen)"
 RULE: Mapping[str, Any] = {"parts": 2, "ects_min": 5, "nodes": ["ee", "pt"]}
 
@@ -37,18 +40,18 @@ def stack(story: Story) -> None:
     story.scene("Stackable: two universities, two countries, one larger credential")
     accredit_with_key(story.portugal, dict(COIMBRA))
     story.estonia.publish_offer("tartu", "data-science", _offer(story))
-    offered, took = until(lambda: story.portugal.catalogue(text="data science"), bool)
+    offered, took = until(lambda: story.portugal.catalogue(text="data science"), bool, every=CALMLY)
     story.check("Tartu's offer, in Lisbon's catalogue", "ee/tartu/data-science", _names(offered), took)
     statistics = {**story.members, "title": "Statistics", "workload": {"ects": 3, "hours": 78}}
     body = {"legal_name": COIMBRA["name"], "country": "PT"}
     abroad = once_known(lambda: story.portugal.issue("coimbra", {**statistics, "awarding_body": body}))
-    until(lambda: story.estonia.verify(abroad["credential"])["verdict"], lambda said: said == "valid")
+    until(lambda: story.estonia.verify(abroad["credential"])["verdict"], lambda said: said == "valid", every=CALMLY)
     parts = [story.valid_credential, abroad["credential"]]
-    whole = once_known(lambda: story.estonia.stack("tartu", parts, offer="data-science"))["credential"]
+    whole = once_known(lambda: story.estonia.stack("tartu", parts, offer="data-science"), CALMLY)["credential"]
     story.say("2 ECTS from Tartu and 3 from Coimbra, each verified in Tallinn, make 5: nothing counts twice.")
     story.expect("the larger credential, in Lisbon", whole, "valid")
     story.portugal.revoke(abroad["ref"], reason="error")
-    said, took = until(lambda: _of_parts(story.estonia, whole), lambda found: found == "part-affected")
+    said, took = until(lambda: _of_parts(story.estonia, whole), lambda found: found == "part-affected", every=CALMLY)
     story.check("the same, in Tallinn, after Coimbra revoked its part", "part-affected", said, took)
 
 

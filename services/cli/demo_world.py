@@ -142,7 +142,9 @@ def build(folder: Path) -> World:
     return world
 
 
-def until(look: Callable[[], T], good: Callable[[T], bool], patience: float = PATIENCE) -> tuple[T, float]:
+def until(
+    look: Callable[[], T], good: Callable[[T], bool], patience: float = PATIENCE, every: float = EVERY
+) -> tuple[T, float]:
     """Look again and again until it is good or patience ends; the last thing seen, and the seconds it took."""
     began = _CLOCK.monotonic()
     while True:
@@ -150,10 +152,10 @@ def until(look: Callable[[], T], good: Callable[[T], bool], patience: float = PA
         took = _CLOCK.monotonic() - began
         if good(seen) or took > patience:
             return seen, took
-        time.sleep(EVERY)
+        time.sleep(every)
 
 
-def once_known(act: Callable[[], T]) -> T:
+def once_known(act: Callable[[], T], every: float = EVERY) -> T:
     """Do what a service refuses until it has heard of the institution, which takes it a moment."""
 
     def attempt() -> T | ProblemError:
@@ -162,7 +164,7 @@ def once_known(act: Callable[[], T]) -> T:
         except ProblemError as problem:
             return problem
 
-    done, _ = until(attempt, lambda seen: not isinstance(seen, ProblemError), patience=5.0)
+    done, _ = until(attempt, lambda seen: not isinstance(seen, ProblemError), every=every)
     if isinstance(done, ProblemError):
         raise done
     return done
