@@ -50,7 +50,7 @@ ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "1"))
 HEALED = 150.0
 """Seconds within which everything that was acknowledged must be known abroad, on a busy machine."""
 
-UNDER_LOAD = 3.0
+UNDER_LOAD = 2.0
 """Seconds of load before each kill, and while something is dead."""
 
 
