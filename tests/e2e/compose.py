@@ -81,19 +81,21 @@ def image(target: str) -> str:
 
 
 class Project:
-    """One compose file, under a project name of its own."""
+    """One compose file, with what is laid over it, under a project name of its own."""
 
-    def __init__(self, file: str) -> None:
-        self.name = f"testamur-{TAG}-{file.replace('.', '-')}"
+    def __init__(self, file: str, *over: str, **environment: str) -> None:
+        names = [file, *over]
+        self.name = f"testamur-{TAG}-{'-'.join(names).replace('.', '-')}"
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("TESTAMUR_", "COMPOSE_"))}
         self._environment = clean | {
             "IMAGE_TAG": TAG,
             "TESTAMUR_MAX_AGE": str(MAX_AGE),
             "TESTAMUR_CHECKPOINT_INTERVAL": "1",
             "TESTAMUR_LOG_LEVEL": "warning",
+            **environment,
         }
-        overlay = [f"{file}.loopback.yaml"] if containers.has_host_network_only() else []
-        self._files = [DEPLOY / name for name in (f"{file}.yaml", *overlay)]
+        loopback = [f"{name}.loopback" for name in names] if containers.has_host_network_only() else []
+        self._files = [DEPLOY / f"{name}.yaml" for name in (*names, *loopback)]
         services = self("config", "--services").split()
         labels = RUN.folder("deploy") / "labels.json"  # by its label a container goes when this run is killed
         labels.write_bytes(orjson.dumps({"services": {name: {"labels": {LABEL: RUN.name}} for name in services}}))
@@ -118,7 +120,8 @@ class Project:
 
     def ports(self) -> list[int]:
         """The ports of this machine at which its services will answer."""
-        found = orjson.loads(docker("compose", "--file", str(self._files[0]), "config", "--format", "json").stdout)
+        whole = ("compose", "--file", str(self._files[0]), "config", "--format", "json")
+        found = orjson.loads(docker(*whole, env=self._environment).stdout)
         return [int(one["published"]) for service in found["services"].values() for one in service.get("ports", ())]
 
     def _last_words(self) -> str:
@@ -147,9 +150,9 @@ class Project:
 
 
 @contextmanager
-def running(file: str) -> Iterator[Project]:
+def running(file: str, *over: str, **environment: str) -> Iterator[Project]:
     """A project that is up while the block runs; what an earlier, killed run left of it goes first."""
-    project = Project(file)
+    project = Project(file, *over, **environment)
     project.down()
     if taken := [port for port in project.ports() if _answers(port)]:
         refuse(f"another program listens on port {taken[0]}, where {file}.yaml would")

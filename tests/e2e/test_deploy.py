@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pytest
@@ -14,6 +15,7 @@ from testamur import SERVICES
 from tests.e2e import compose, story
 from tests.e2e.compose import docker, image
 from tests.e2e.test_demo import EXPECTED
+from tests.shared_data import ROOT
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -100,14 +102,56 @@ def test_the_settings_of_pip_are_used_while_building_and_are_in_no_image(tmp_pat
     assert "pip.conf" not in docker(*look, check=False).stdout
 
 
-def test_one_nation_on_kafka_and_mongodb_keeps_what_it_knows_when_all_of_it_is_killed(tmp_path: Path) -> None:
+def test_one_nation_on_kafka_and_mongodb_comes_up_by_one_command_and_tells_its_story(tmp_path: Path) -> None:
     with compose.running("compose") as project:
         estonia = project.nation("ee", "Tallinn", tmp_path / "ee")
         assert [outcome.answered for outcome in story.tell_at_home(estonia)] == story.AT_HOME
+
+
+def test_one_nation_whose_engines_ask_who_comes_keeps_strangers_out_and_what_it_knows_when_all_of_it_is_killed(
+    tmp_path: Path,
+) -> None:
+    secrets = passwords()
+    with compose.running("compose", "compose.secured", **secrets) as project:
+        estonia = project.nation("ee", "Tallinn", tmp_path / "ee")
+        assert [outcome.answered for outcome in story.tell_at_home(estonia)] == story.AT_HOME
         project("exec", "--no-TTY", "registry", "testamur", "doctor")  # exit code 0 when all is well
+        for stranger in strangers(secrets):
+            said = project("exec", "--no-TTY", *stranger.line, check=False)
+            assert stranger.refusal in said, f"{stranger.line} was answered {said!r}"
         project("kill", "--signal", "KILL")
         project.up()
         assert [outcome.answered for outcome in story.tell_at_home(estonia)] == story.AT_HOME
+
+
+def passwords() -> dict[str, str]:
+    """What the script prints for .env, new each time."""
+    printed = subprocess.run(["sh", "deploy/passwords.sh"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return dict(line.split("=", 1) for line in printed.splitlines())
+
+
+class Stranger(NamedTuple):
+    """Somebody who asks an engine for what is not his: a command in one of the containers, and what he is told."""
+
+    line: tuple[str, ...]
+    refusal: str
+
+
+def strangers(secrets: dict[str, str]) -> list[Stranger]:
+    """Without a user, as another service's user, and with a database's user at another database."""
+    admin = "kafka://testamur-ee-verifier@kafka:9092?security=sasl_plaintext&mechanism=PLAIN"
+    word = f"TESTAMUR_BUS_PASSWORD={secrets['KAFKA_VERIFIER_PASSWORD']}"
+    plain = ("--env", "TESTAMUR_BUS=kafka://kafka:9092", "--env", "TESTAMUR_BUS_PASSWORD=")
+    known = f"db.auth('verifier', '{secrets['MONGO_VERIFIER_PASSWORD']}');"
+    reading = "db.getSiblingDB('testamur_issuer').credentials.findOne()"
+    shell = ("mongo", "sh", "-c", 'exec mongosh --quiet --host mongo testamur_verifier --eval "$1" 2>&1', "sh")
+    command = ("registry", "sh", "-c", "exec testamur topics apply 2>&1")
+    return [
+        Stranger((*plain, *command), "TESTAMUR_BUS"),
+        Stranger(("--env", f"TESTAMUR_BUS={admin}", "--env", word, *command), "may not"),
+        Stranger((*shell, reading), "requires authentication"),
+        Stranger((*shell, known + reading), "not authorized on testamur_issuer"),
+    ]
 
 
 def test_two_nations_on_clusters_of_their_own_tell_the_whole_story_through_mirrors(tmp_path: Path) -> None:

@@ -114,9 +114,9 @@ def dotted(node: ast.expr) -> str:
 
 
 def sources(root: Path) -> Iterator[Source]:
-    """Every file that we wrote, in order of path."""
+    """Every file that we wrote, in order of path; `.git` is a file where the checkout is one of several work trees."""
     rooms = (path for room in ROOMS for path in (root / room).rglob("*"))
     for path in sorted([*rooms, *root.glob("*")]):
         hidden = any(part.startswith(".") for part in path.relative_to(root).parts[1:])
-        if path.is_file() and path.suffix not in NO_TEXT and not hidden:
+        if path.is_file() and path.suffix not in NO_TEXT and not hidden and path.name != ".git":
             yield Source(path.relative_to(root).as_posix(), path.read_text("utf-8", errors="replace"))
