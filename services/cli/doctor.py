@@ -162,12 +162,13 @@ def _running(client: Client) -> Iterator[Finding]:
 def _neighbours(client: Client) -> Iterator[Finding]:
     try:
         known = client.get("/verifier/neighbours")
+        troubles = {one["node"]: one.get("trouble") for one in client.get("/registry/neighbours")}
     except ProblemError as problem:
         yield Finding("neighbours", False, f"{problem.title} {problem.detail}")
         return
     for one in known:
         age = one["age_seconds"]
-        trouble = "its log contradicts itself" if one["contradictory"] else one.get("trouble")
+        trouble = "its log contradicts itself" if one["contradictory"] else troubles.get(one["node"])
         said = "never heard" if age is None else f"known as of {age:.1f} s ago"
         yield Finding(f"node {one['node']}", age is not None and not trouble, f"{said}; {trouble}" if trouble else said)
 
