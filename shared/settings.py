@@ -79,7 +79,9 @@ class NodeSettings(BaseSettings):
     bus_password: SecretStr | None = Field(default=None, examples=["(a long secret)"])
     """The password of the user in `TESTAMUR_BUS`."""
     mirrored: CommaSeparated = Field(default=(), examples=["pt,fi"])
-    """Nations whose topics a mirror brings to this node's bus: their logs are asked for over HTTP only where it fails to."""
+    """Nations whose topics a mirror brings to this node's bus: over HTTP they are asked how far their logs have come, and
+    for what the mirror did not bring.
+    """
 
     host: str = Field(default="127.0.0.1", examples=["127.0.0.1"])
     """The address to listen on; only this machine until it is set otherwise."""

@@ -217,15 +217,9 @@ def _start_asking(engine: Engine, fetch: Fetch | None, *, follows: bool) -> None
     if not follows:
         engine.spawn(Backfill(engine.inbox, membership, pages, engine.listener.topics, clock).run, "backfill")
         return
-    settings = engine.settings
+    mirrored = frozenset(engine.settings.mirrored)
     engine.follower = Follower(
-        engine.bus,
-        engine.inbox,
-        membership,
-        pages,
-        clock,
-        mirrored=frozenset(settings.mirrored),
-        interval=settings.checkpoint_interval,
+        engine.bus, engine.inbox, membership, pages, clock, mirrored=mirrored, reading=engine.listener.is_reading
     )
     engine.spawn(engine.follower.run, "follower")
 

@@ -7,7 +7,9 @@
 - Nobody's word counts for how far that is: the places in a page are not verified yet, so none leads us away for long.
 - Of a page of checkpoints only the newest is taken: the others tell nothing that it does not.
 - Whoever stands in for an origin is asked for a moment only: news comes from the origin first.
-- A nation whose topics a mirror brings is asked only for what the mirror has left out: a hole that stays, or a silence.
+- A nation whose topics a mirror brings is asked only how far its log has come, by a long poll for its checkpoints; a chain
+  is fetched only when the mirror is overdue with it (`overdue`). A checkpoint that the mirror brings too is not put on the
+  bus twice; one that it does not bring in time tells that it brings nothing: what that one names is fetched at once.
 - A suspended node is not followed. Whatever a neighbour sends, its other streams and the other neighbours go on.
 - Own topics are never followed: what claims to be ours and comes from outside is dropped and alarmed.
 - A budget of entries and bytes an origin bounds what a neighbour can make us store.
@@ -16,10 +18,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 from shared.bus.inbox import Inbox
 from shared.bus.membership import Membership
+from shared.bus.overdue import GRACE, LATE, LOOK, Expected
 from shared.bus.pages import LogNotServed, Page, Pages, Wanted
 from shared.bus.port import Bus
 from shared.clock import Clock
@@ -36,9 +40,6 @@ SETTLE = 2.0
 """Seconds within which the inbox should have taken in what was fetched."""
 
 BACKOFF = (0.2, 1.0, 5.0, 15.0, 60.0)
-LOOK = 0.25
-"""Seconds between looks at what a mirror brings."""
-
 EMPTY = 0.5
 """Seconds that an empty page takes at least: a neighbour that answers at once instead of waiting is not asked in a loop."""
 
@@ -47,12 +48,6 @@ AHEAD = 10_000
 
 BUDGET_BYTES = 32 * 1024 * 1024
 """Bytes a second that one stream of one origin may bring, averaged over a page."""
-
-GRACE = 2.0
-"""Seconds that a mirror has to close a hole by itself."""
-
-SILENCE = 3
-"""After how many checkpoint intervals without a checkpoint a mirror is taken to bring nothing at all."""
 
 _log = get_logger("follow")
 
@@ -69,17 +64,27 @@ class Follower:
         clock: Clock,
         *,
         mirrored: AbstractSet[str] = frozenset(),
-        interval: float = 60.0,
+        reading: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`mirrored` are the nations whose topics a mirror brings, `interval` the seconds between quiet checkpoints."""
+        """`mirrored` are the nations whose topics a mirror brings; `reading()` is whether the own bus holds a backlog."""
         self._bus = bus
         self._inbox = inbox
         self._membership = membership
         self._pages = pages
         self._clock = clock
         self._mirrored = mirrored
-        self._silence = SILENCE * interval
+        self._reading = reading
+        self._unbrought: dict[str, int] = {}
         self.heard_of: dict[str, str] = {}
+
+    def trouble(self, origin: str) -> str | None:
+        """Why a nation's news cannot be had as it should be, for its operator; None when all is well."""
+        refused = self.heard_of.get(origin)
+        if refused and origin in self._mirrored:
+            return f"Its log does not answer over HTTP: only the mirror brings its news, and may leave some out. {refused}"
+        if origin in self._unbrought:
+            return "The mirror does not bring its news in time; it comes over HTTP. Look at the mirror."
+        return refused
 
     async def run(self) -> None:
         """Follow whoever the federation list names, until cancelled."""
@@ -102,8 +107,8 @@ class Follower:
     async def _follow(self, origin: str, stream: str) -> None:
         cursor, stood, moved, attempt = 0, -1, self._clock.monotonic(), 0
         while True:
-            if origin in self._mirrored and cursor <= self._standing(origin, stream):
-                await self._until_missed(origin, stream)
+            if self._is_left_to_mirror(origin, stream) and cursor <= self._standing(origin, stream):
+                await self._until_overdue(origin, stream)
             standing = self._standing(origin, stream)
             if standing != stood:
                 stood, moved, attempt = standing, self._clock.monotonic(), 0
@@ -125,22 +130,36 @@ class Follower:
             elif cursor <= standing:
                 attempt = 0
 
-    async def _until_missed(self, origin: str, stream: str) -> None:
-        """Leave it to the mirror, until something is known to be missing and stays so, or no checkpoint comes at all."""
-        stood, since, heard, heard_at = -1, self._clock.monotonic(), -1, self._clock.monotonic()
-        while self._clock.monotonic() - since <= GRACE and self._clock.monotonic() - heard_at <= self._silence:
-            standing, newest = self._standing(origin, stream), self._inbox.origin(origin).checkpoint_seq
-            if standing != stood or not self._lacks(origin, stream):
-                stood, since = standing, self._clock.monotonic()
-            if newest != heard:
-                heard, heard_at = newest, self._clock.monotonic()
-            await asyncio.sleep(LOOK)
-        _log.warning("the mirror left something out; the log is asked for over HTTP", origin=origin, stream=stream)
+    def _is_left_to_mirror(self, origin: str, stream: str) -> bool:
+        """Whether a mirror brings this chain. Of a log that contradicts itself nothing can be known to be missing: it is
+        followed like any other's.
+        """
+        return origin in self._mirrored and stream != CHECKPOINTS.name and not self._is_torn(origin)
 
-    def _lacks(self, origin: str, stream: str) -> bool:
-        """Whether something is missing: a known entry, or all, where no checkpoint could be taken yet for want of keys."""
-        view = self._inbox.origin(origin)
-        return view.checkpoint_seq == 0 or topic_name(origin, stream) in view.behind()
+    async def _until_overdue(self, origin: str, stream: str) -> None:
+        """Leave a chain to the mirror, until it is overdue with something."""
+        expected = Expected()
+        while self._is_left_to_mirror(origin, stream):
+            view, reading = self._inbox.origin(origin), self._reading()
+            reaches = view.reaches(stream)
+            brings_nothing = not reading and self._unbrought.get(origin) == view.checkpoint_seq
+            overdue = expected.is_overdue(view.position(stream)[:2], reaches, reading=reading)
+            if overdue or (brings_nothing and reaches is not None):
+                _log.warning("the mirror left something out; the log is asked for over HTTP", origin=origin, stream=stream)
+                return
+            await asyncio.sleep(LOOK)
+
+    async def _is_brought(self, origin: str, seq: int) -> bool:
+        """Whether a mirror brings a checkpoint in its time."""
+        looks = 0
+        while self._standing(origin, CHECKPOINTS.name) < seq:
+            if looks >= (LATE if self._reading() else GRACE):
+                self._unbrought[origin] = seq
+                return False
+            await asyncio.sleep(LOOK)
+            looks += 1
+        self._unbrought.pop(origin, None)
+        return True
 
     def _standing(self, origin: str, stream: str) -> int:
         """How far the inbox has come; on checkpoints, which are no chain, the newest one that it took."""
@@ -156,11 +175,13 @@ class Follower:
         holder = self._holder(origin, attempt)
         # a short poll while the inbox has yet to come along, so that a hole is seen without waiting for news
         settled = holder.name == origin and after <= self._standing(origin, stream)
-        wait = (LONG_POLL if settled else SETTLE) if patient and origin not in self._mirrored else 0.0
+        is_news = settled and not self._is_left_to_mirror(origin, stream)
+        wait = (LONG_POLL if is_news else SETTLE) if patient else 0.0
         asked = self._clock.monotonic()
         epoch = self._inbox.origin(origin).position(stream).epoch
         page = await self._pages.ask(holder, Wanted(origin, stream, epoch, after, wait))
-        self.heard_of.pop(origin, None)
+        if holder.name == origin:
+            self.heard_of.pop(origin, None)
         if not page.entries:
             await asyncio.sleep(max(0.0, EMPTY - (self._clock.monotonic() - asked)))
             return after
@@ -173,10 +194,14 @@ class Follower:
         return reached
 
     async def _append(self, origin: str, stream: str, page: Page) -> int:
-        newest = max(page.entries, key=lambda one: one[1])
-        taken = [newest] if stream == CHECKPOINTS.name else page.entries
-        await self._bus.append(topic_name(origin, stream), [message for message, _ in taken])
-        return newest[1]
+        newest, reached = max(page.entries, key=lambda one: one[1])
+        taken = [message for message, _ in page.entries]
+        if stream == CHECKPOINTS.name:
+            mirrored = origin in self._mirrored and await self._is_brought(origin, reached)
+            taken = [] if mirrored else [newest]
+        if taken:
+            await self._bus.append(topic_name(origin, stream), taken)
+        return reached
 
     def _holder(self, origin: str, attempt: int) -> Node:
         """Whom to ask: the origin; after a failure, each other member in turn, since every one holds every log."""

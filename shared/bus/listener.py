@@ -70,6 +70,7 @@ class Listener:
         self._version = 0
         self._turn = 0
         self._limit = BATCH
+        self._reading = True
         self._holes: dict[str, _Hole] = {}
 
     def topics(self) -> list[str]:
@@ -80,6 +81,10 @@ class Listener:
         ]
         rank = {stream: place for place, stream in enumerate(STREAMS)}
         return sorted([*me, *others], key=lambda topic: rank[topic.split(".")[2]])
+
+    def is_reading(self) -> bool:
+        """Whether there is a backlog on the bus, as far as the last look tells: it gave as many records as were taken."""
+        return self._reading
 
     async def run(self, clock: Clock) -> None:
         """Listen until cancelled, from where the store says that this service stands. Whatever goes wrong, the next consumer
@@ -109,6 +114,7 @@ class Listener:
         while clock.monotonic() - moved < STUCK:
             consumer.follow(self._order())
             records = await consumer.poll(self._limit, WAIT)
+            self._reading = len(records) >= self._limit
             await self._go_by_newest_list()
             began = clock.monotonic()
             if records:

@@ -44,6 +44,16 @@ class OriginView:
         lacking = self.waiting | {topic for topic, place in self.announced.items() if place > self._reached(topic)}
         return {topic: self.seq(_stream(topic)) for topic in lacking}
 
+    def reaches(self, stream: str) -> tuple[int, int] | None:
+        """Up to which epoch and sequence a stream is known to go on beyond where it is applied; None when all is here.
+        As long as no checkpoint could be taken, for want of keys, at least the next entry is.
+        """
+        missing = [topic for topic in self.behind() if _stream(topic) == stream]
+        if self.contradictory or (self.checkpoint_seq and not missing):
+            return None
+        epoch, seq, _ = self.position(stream)
+        return max([(epoch, seq + 1), *(self.announced[topic] for topic in missing if topic in self.announced)])
+
     def _reached(self, topic: str) -> tuple[int, int]:
         return self.position(_stream(topic))[:2]
 

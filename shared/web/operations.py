@@ -67,7 +67,7 @@ class NodeKnown(View):
     """Null: never heard of."""
     contradictory: bool
     trouble: str | None = None
-    """Why its log cannot be followed right now."""
+    """Why its log cannot be followed as it should be. Only the registry follows logs, and can tell."""
 
 
 def engine_of(request: Request) -> Engine:
@@ -125,7 +125,7 @@ def _known(engine: Engine, name: str, now: datetime) -> NodeKnown:
         checkpoint=time,
         age_seconds=round((now - time).total_seconds(), 3) if time else None,
         contradictory=view.contradictory,
-        trouble=engine.follower.heard_of.get(name) if engine.follower else None,
+        trouble=engine.follower.trouble(name) if engine.follower else None,
     )
 
 

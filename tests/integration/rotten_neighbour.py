@@ -1,5 +1,5 @@
 """What may stand at a neighbour's address: a server that answers every question with garbage, each time of another kind,
-or a path that loses something on the way.
+or a path to a real node, which is watched, or loses something on the way.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import chain, repeat
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -98,37 +99,61 @@ class _Answers(_Quiet):
         self.server.served.add(kind)
 
 
-class Lossy(ThreadingHTTPServer):
-    """A path to a real node, on which the first entry of the first page of one stream is lost; later ones come whole."""
+class Path(ThreadingHTTPServer):
+    """A path to a real node. `asked` is what came by, in order: the stream of each page of a log that somebody wanted."""
 
     daemon_threads = True
 
-    def __init__(self, port: int, real: str, stream: str) -> None:
+    def __init__(self, port: int, real: str) -> None:
         self.real = real
+        self.asked: list[str] = []
+        super().__init__(("127.0.0.1", port), _PassesOn)
+
+    def passed_on(self, stream: str, body: bytes) -> bytes:
+        """What becomes of a page on the way."""
+        return body
+
+
+class Lossy(Path):
+    """A path on which the first entry of the first page of one stream is lost; later ones come whole."""
+
+    def __init__(self, port: int, real: str, stream: str) -> None:
         self.stream = stream
         self.lost: list[str] = []
-        super().__init__(("127.0.0.1", port), _Loses)
+        super().__init__(port, real)
+
+    def passed_on(self, stream: str, body: bytes) -> bytes:
+        """The page, or what is left of it."""
+        if stream != self.stream or self.lost or not (page := json.loads(body))["entries"]:
+            return body
+        self.lost.append(page["entries"].pop(0))
+        return json.dumps(page).encode()
 
 
-class _Loses(_Quiet):
+class _PassesOn(_Quiet):
     def do_GET(self) -> None:
-        assert isinstance(self.server, Lossy)
+        assert isinstance(self.server, Path)
+        stream = urlsplit(self.path).path.rpartition("/")[2]
+        self.server.asked.append(stream)
         token = {"authorization": self.headers["authorization"]}
         try:
             answer = httpx.get(self.server.real + self.path, headers=token, timeout=60)
         except httpx.HTTPError:
             return self.answer(502, b"")
-        body = answer.content
-        if f"/log/{self.server.stream}" in self.path and not self.server.lost and (page := answer.json())["entries"]:
-            self.server.lost.append(page["entries"].pop(0))
-            body = json.dumps(page).encode()
-        return self.answer(answer.status_code, body)
+        return self.answer(answer.status_code, self.server.passed_on(stream, answer.content))
 
 
 @contextmanager
 def rotten_neighbour(port: int, kinds: Sequence[str], entry: str) -> Iterator[Rotten]:
     """Serve garbage at a port; `entry` is an entry of somebody else's, to be served as if it belonged here."""
     with _serving(Rotten(port, kinds, entry)) as server:
+        yield server
+
+
+@contextmanager
+def watched_path(port: int, real: str) -> Iterator[Path]:
+    """Stand at a port for the real node at another address, and note what is asked of it."""
+    with _serving(Path(port, real)) as server:
         yield server
 
 

@@ -1,4 +1,6 @@
-"""Promise: what retention took from a topic before the mirror read it is noticed by its sequence and fetched elsewhere."""
+"""Promise: what MirrorMaker does not bring is noticed and fetched from its origin: since it was killed, or since retention
+took it from the topic before it was read.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +48,30 @@ async def answers(nation: Nation, credential: str, answer: str) -> None:
         return answer in (report["verdict"], report["reason"])
 
     await comes_true(so, PATIENCE)
+
+
+async def test_a_revocation_is_invalid_abroad_while_a_mirror_that_was_killed_stays_dead(
+    tmp_path: Path, brokers: dict[str, engines.Kafka]
+) -> None:
+    one, two = homes(tmp_path, "ee", "pt")
+    urls = {name: KafkaUrl.parse(broker.url) for name, broker in brokers.items()}
+    with engines.mirror_maker(properties(urls, ["pt"])) as mirror:
+        at_home, abroad = _on(one, brokers["ee"], checkpoint_interval=1), _on(two, brokers["pt"], mirrored=("ee",))
+        async with served(at_home) as ee, served(abroad) as pt:
+            await ee.accredits("tartu")
+            credential = await ee.issues("tartu")
+            await answers(pt, credential, "valid")
+            await comes_true(lambda: _is_brought(pt), PATIENCE)
+            await asyncio.to_thread(mirror.kill)
+            await ee.revokes(await ref_of(ee, credential))
+            await answers(pt, credential, "invalid")
+            assert not mirror.answers()
+
+
+async def _is_brought(nation: Nation) -> bool:
+    """Whether the mirror brings ee's checkpoints, and in time."""
+    follower = nation.engine("registry").follower
+    return follower is not None and follower.trouble("ee") is None
 
 
 async def test_a_revocation_that_retention_took_before_the_mirror_read_it_is_fetched_from_its_origin(
