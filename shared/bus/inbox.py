@@ -31,7 +31,7 @@ from shared.bus.port import Record
 from shared.bus.views import OriginView, read_view
 from shared.clock import rfc3339
 from shared.errors import Unavailable
-from shared.events.base import Event
+from shared.events.base import TRUST, Event
 from shared.events.entry import parse
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
 from shared.ids import parse_topic
@@ -178,9 +178,17 @@ class Inbox:
         self.repeats += done.repeats
         for one in judged:
             if isinstance(one, Refused):
-                self.refused[one.reason] = self.refused.get(one.reason, 0) + 1
-                _log.warning("record refused", reason=one.reason, topic=one.record.topic, offset=one.record.offset)
+                self._tell(one)
         return done.keys_changed
+
+    def _tell(self, refused: Refused) -> None:
+        """Count a refused record and say so. That a nation's checkpoints come before its keys, at first, is no news."""
+        self.refused[refused.reason] = self.refused.get(refused.reason, 0) + 1
+        at = {"topic": refused.record.topic, "offset": refused.record.offset}
+        if refused.reason == "unknown-key" and not self.origin(refused.origin).seq(TRUST.name):
+            _log.info("nothing is known of its nation's keys yet; it is kept until then", **at)
+        else:
+            _log.warning("record refused", reason=refused.reason, **at)
 
     async def _refresh(self, origin: str) -> None:
         view = await read_view(self._store, origin)
