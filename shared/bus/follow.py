@@ -23,7 +23,7 @@ from collections.abc import Set as AbstractSet
 
 from shared.bus.inbox import Inbox
 from shared.bus.membership import Membership
-from shared.bus.overdue import GRACE, LATE, LOOK, Expected
+from shared.bus.overdue import GRACE, LATE, LOOK, WELL, Expected
 from shared.bus.pages import LogNotServed, Page, Pages, Wanted
 from shared.bus.port import Bus
 from shared.clock import Clock
@@ -150,7 +150,7 @@ class Follower:
             await asyncio.sleep(LOOK)
 
     async def _is_brought(self, origin: str, seq: int) -> bool:
-        """Whether a mirror brings a checkpoint in its time."""
+        """Whether a mirror brings a checkpoint in its time. If so, there is no hurry to ask for the next one."""
         looks = 0
         while self._standing(origin, CHECKPOINTS.name) < seq:
             if looks >= (LATE if self._reading() else GRACE):
@@ -159,6 +159,7 @@ class Follower:
             await asyncio.sleep(LOOK)
             looks += 1
         self._unbrought.pop(origin, None)
+        await asyncio.sleep(WELL * LOOK)
         return True
 
     def _standing(self, origin: str, stream: str) -> int:

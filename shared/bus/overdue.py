@@ -24,6 +24,11 @@ a second without it. A mirror that only paused for longer costs a page that come
 LATE = 50
 """Looks, five seconds: a backlog that keeps closing, or is being read, is not fetched a second time until then."""
 
+WELL = 10
+"""Looks, a second: for so long a mirror that has just brought a checkpoint in time is believed to work, and its nation not
+asked again. A busy nation makes four checkpoints a second, and answering is work at the very moment at which news travels.
+"""
+
 
 class Expected:
     """One chain, as one look after another sees it."""
