@@ -96,6 +96,9 @@ class Follower:
                 wanted = {(node.name, stream) for node in active for stream in PUBLIC}
                 for key in tasks.keys() - wanted:
                     tasks.pop(key).cancel()
+                for key in [key for key, task in tasks.items() if task.done()]:
+                    (ended,) = await asyncio.gather(tasks.pop(key), return_exceptions=True)
+                    _log.error("following a log ended; it begins again", origin=key[0], stream=key[1], error=repr(ended))
                 for key in wanted - tasks.keys():
                     tasks[key] = asyncio.create_task(self._follow(*key), name=f"follow {key}")
                 await asyncio.sleep(1.0)

@@ -50,6 +50,20 @@ async def test_a_revocation_crosses_by_the_log(tmp_path: Path) -> None:
         assert await holds_all(pt, ee)
 
 
+async def test_following_that_ended_by_a_fault_of_ours_begins_again(tmp_path: Path) -> None:
+    one, two = homes(tmp_path, "ee", "pt")
+    async with served(one) as ee, served(two) as pt:
+        await ee.accredits("tartu")
+        credential = await ee.issues("tartu")
+        await comes_to(pt, credential, "valid")
+        following = [task for task in asyncio.all_tasks() if task.get_name().startswith("follow ('ee'")]
+        assert len(following) == len(PUBLIC)
+        for task in following:
+            task.cancel()
+        await ee.revokes(await ref_of(ee, credential))
+        await comes_to(pt, credential, "revoked")
+
+
 async def test_a_node_that_was_down_catches_up(tmp_path: Path) -> None:
     one, two = homes(tmp_path, "ee", "pt")
     async with served(one) as ee:
