@@ -177,7 +177,8 @@ class Home:
                 read_certificate(certificate, federation=self.settings.federation, node=self.node())
             except CertificateRefused:
                 raise Misconfigured(
-                    f"{self.folder} has signed for another federation. Join with a new folder, before its first start."
+                    f"{self.folder} was set up for another federation."
+                    " Join with a new folder, before `testamur init` and its first start."
                 ) from None
 
     def _found(self, now: datetime) -> None:

@@ -104,7 +104,7 @@ def join(
     own.note_list(listed.version)  # here, since a running service may be unable to write to the folder
     if listed.node(settings.node) is None:
         note(f"The list does not name {settings.node} yet: others will not hear it.", "yellow")
-    note(f"Next: testamur up --node {settings.node}")
+    note(f"Next: testamur up --node {settings.node}, or testamur init --node {settings.node} for a process a service")
     _show(listed, as_json=as_json)
 
 

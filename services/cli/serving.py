@@ -69,6 +69,8 @@ def init(node: NodeName = None, home: HomeFolder = None, as_json: AsJson = False
     """
     settings = _settings(node, home, None)
     folder = Home(settings)
+    if not folder.federation_file.exists():
+        note("This makes a federation of one. To belong to another, a new folder joins it first: testamur federation join.")
     folder.set_up(SystemClock().now())
     listed = Membership(folder, SystemClock()).list
     note(
@@ -112,6 +114,10 @@ def _settings(node: str | None, home: Path | None, port: int | None) -> NodeSett
     for name in unknown_variables([NodeSettings]):
         if name not in OURS and not name.startswith(tuple(f"TESTAMUR_{service.upper()}_" for service in SERVICES)):
             note(f"{name} is no setting of a node; it has no effect.", "yellow")
+    listed = local.address(settings)
+    if listed not in (None, settings.public_url):
+        note(f"The federation list has this node at {listed}, and what it signs would name {settings.public_url}.", "yellow")
+        note(f"Set TESTAMUR_PUBLIC_URL={listed} for each of its services.", "yellow")
     return settings
 
 

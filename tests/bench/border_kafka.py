@@ -21,10 +21,10 @@ from services.node import running_node
 from shared.bus.kafka_admin import KafkaAdmin
 from shared.bus.kafka_mirror import properties
 from shared.bus.kafka_url import KafkaUrl
-from shared.bus.topics import settings_of, topics_of
 from tests import engines
 from tests.bench.border import accredit, home_of, issue, revoked_abroad, until
 from tests.bench.measure import Row
+from tests.nations import make_topics
 from tests.world import federate
 
 REVOCATIONS = 60
@@ -44,18 +44,12 @@ async def rows(folder: Path) -> list[Row]:
         for broker in brokers:
             closing.callback(broker.discard)
         urls = {"ee": brokers[0].url, "pt": brokers[1].url}
-        await asyncio.to_thread(_make_topics, urls)
+        await asyncio.to_thread(make_topics, dict(zip(urls, brokers, strict=True)))
+        for url in urls.values():
+            await asyncio.to_thread(KafkaAdmin(url).create, BARE, {"cleanup.policy": "delete"})
         closing.callback((await asyncio.to_thread(_mirror, urls)).discard)
         ours, bare = await _measure(folder, urls)
     return [_row("border-kafka-p50", ours, bare, 0.5), _row("border-kafka-p99", ours, bare, 0.99)]
-
-
-def _make_topics(urls: dict[str, str]) -> None:
-    for name, other in (("ee", "pt"), ("pt", "ee")):
-        admin = KafkaAdmin(urls[name])
-        for topic in topics_of(name, [other]):
-            admin.create(topic, settings_of(topic))
-        admin.create(BARE, {"cleanup.policy": "delete"})
 
 
 def _mirror(urls: dict[str, str]) -> engines.MirrorMaker:

@@ -10,18 +10,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 
-from shared.bus.kafka_admin import KafkaAdmin
 from shared.bus.kafka_mirror import properties
 from shared.bus.kafka_url import KafkaUrl
-from shared.bus.topics import settings_of, topics_of
 from shared.home import Home
 from shared.ids import topic_name
 from shared.settings import NodeSettings
 from tests import engines
 from tests.integration.federation_scene import comes_true, homes, ref_of, served
+from tests.nations import cut_away, make_topics
 from tests.world import Nation
 
 pytestmark = pytest.mark.timeout(280)
@@ -34,11 +31,9 @@ PATIENCE = 100.0
 def brokers() -> Iterator[dict[str, engines.Kafka]]:
     with ExitStack() as closing:
         made = dict(zip(("ee", "pt"), engines.together(engines.own_kafka, engines.own_kafka), strict=True))
-        for name, other in (("ee", "pt"), ("pt", "ee")):
-            closing.callback(made[name].discard)
-            admin = KafkaAdmin(made[name].url)
-            for topic in topics_of(name, [other]):
-                admin.create(topic, settings_of(topic))
+        for broker in made.values():
+            closing.callback(broker.discard)
+        make_topics(made)
         yield made
 
 
@@ -86,7 +81,7 @@ async def test_a_revocation_that_retention_took_before_the_mirror_read_it_is_fet
             await answers(pt, credential, "valid")
             await asyncio.to_thread(mirror.kill)
             await ee.revokes(await ref_of(ee, credential))
-            await asyncio.to_thread(_cut_away, brokers["ee"], topic_name("ee", "status"))
+            await asyncio.to_thread(cut_away, brokers["ee"], topic_name("ee", "status"))
             await asyncio.to_thread(mirror.start)
             await ee.issues("tartu")
             await answers(pt, credential, "revoked")
@@ -104,9 +99,3 @@ async def _left(nation: Nation) -> int:
 
 def _on(home: Home, broker: engines.Kafka, **settings: object) -> Home:
     return Home(NodeSettings(**home.settings.model_dump() | {"bus": broker.url, **settings}))
-
-
-def _cut_away(broker: engines.Kafka, topic: str) -> None:
-    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
-    for done in admin.delete_records([TopicPartition(topic, 0, -1)]).values():
-        done.result(timeout=30)

@@ -47,6 +47,28 @@ def test_two_nodes_join_one_federation_and_know_its_name_from_then_on(capsys: py
     assert [node["name"] for node in listed["nodes"]] == ["ee", "pt"]
 
 
+def test_a_node_that_was_set_up_before_it_joined_is_told_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    _found(capsys, "ee")
+    assert run(["init", "--node", "ee"]) == Code.FINE
+    assert "testamur federation join" in capsys.readouterr().err
+    assert run(["federation", "join", "federation-europe", "--node", "ee"]) == Code.REFUSED
+    assert "Join with a new folder, before `testamur init`" in capsys.readouterr().err
+
+
+def test_a_service_whose_address_is_not_the_listed_one_is_told_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _found(capsys, "ee")
+    assert run(["federation", "join", "federation-europe", "--node", "ee"]) == Code.FINE
+    capsys.readouterr()
+    monkeypatch.setenv("TESTAMUR_PORT", "8402")
+    assert run(["init", "--node", "ee"]) == Code.FINE
+    assert "Set TESTAMUR_PUBLIC_URL=http://127.0.0.1:8400" in capsys.readouterr().err
+    monkeypatch.setenv("TESTAMUR_PUBLIC_URL", "http://127.0.0.1:8400")
+    assert run(["init", "--node", "ee"]) == Code.FINE
+    assert "TESTAMUR_PUBLIC_URL" not in capsys.readouterr().err
+
+
 def test_the_next_list_names_the_digest_of_the_one_before(capsys: pytest.CaptureFixture[str]) -> None:
     _found(capsys, "ee")
     assert run(["federation", "sign", "--json"]) == Code.FINE
