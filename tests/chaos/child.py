@@ -19,6 +19,7 @@ import orjson
 
 from services.notifier.delivery import Courier
 from services.notifier.repository import DELIVERIES
+from services.registry.credentials.repository import REFUSALS
 from services.verifier.repository import FACTS
 from shared.bus.inbox import Inbox
 from shared.bus.listener import Listener
@@ -26,6 +27,7 @@ from shared.bus.log import LOG
 from shared.bus.outbox import Outbox
 from shared.bus.relay import Relay
 from shared.bus.sequencer import Sequencer
+from shared.errors import Unavailable
 from shared.events.entry import parse
 from shared.home import Home
 from shared.ids import topic_name
@@ -33,21 +35,25 @@ from shared.settings import NodeSettings
 from tests.world import Nation, running
 
 ISSUED = 6
-POINTS: dict[str, tuple[type, str, bool]] = {
-    "request, before its commit": (Outbox, "transact", True),
-    "request, after its commit": (Outbox, "transact", False),
-    "sequencer, before its commit": (Sequencer, "_commit", True),
-    "sequencer, after its commit": (Sequencer, "_commit", False),
-    "relay, before it publishes": (Relay, "_publish", True),
-    "relay, published and not marked": (Relay, "_mark", True),
-    "relay, marked": (Relay, "_mark", False),
-    "consumer, before its transaction": (Inbox, "_transact", True),
-    "consumer, after its transaction": (Inbox, "_transact", False),
-    "consumer, after its offset": (Listener, "_take", False),
-    "webhook, before it is sent": (Courier, "_send", True),
-    "webhook, sent and not marked": (Courier, "_send", False),
+POINTS: dict[str, tuple[type, str, str]] = {
+    "request, before its commit": (Outbox, "transact", "before"),
+    "request, after its commit": (Outbox, "transact", "after"),
+    "sequencer, before its commit": (Sequencer, "_commit", "before"),
+    "sequencer, once it has stored anything": (Sequencer, "_commit", "amid"),
+    "sequencer, after its commit": (Sequencer, "_commit", "after"),
+    "relay, before it publishes": (Relay, "_publish", "before"),
+    "relay, published and not marked": (Relay, "_mark", "before"),
+    "relay, marked": (Relay, "_mark", "after"),
+    "consumer, before its transaction": (Inbox, "_transact", "before"),
+    "consumer, after its transaction": (Inbox, "_transact", "after"),
+    "consumer, after its store was away": (Inbox, "_transact", "refused"),
+    "consumer, after its offset": (Listener, "_take", "after"),
+    "webhook, before it is sent": (Courier, "_send", "before"),
+    "webhook, sent and not marked": (Courier, "_send", "after"),
 }
-"""Where the process dies: the function, and whether before or after it did its work."""
+"""Where the process dies: the function, and when. `before` or `after` it did its work; `amid` it, as soon as it has stored
+anything, which must be all of it; or once it was `refused` by a store that is away, and has gone on from there.
+"""
 
 
 def settings(home: Path) -> NodeSettings:
@@ -59,22 +65,44 @@ def settings(home: Path) -> NodeSettings:
 
 def arm(point: str, seed: int) -> None:
     """Kill this process, without a word, at the n-th passage of a point; the seed chooses n."""
-    owner, name, before = POINTS[point]
+    owner, name, when = POINTS[point]
     real: Callable[..., Any] = getattr(owner, name)
     left = random.Random(f"{point}/{seed}").randint(1, 4)
 
-    async def trapped(*args: Any, **kwargs: Any) -> Any:
+    async def trapped(this: Any, *args: Any, **kwargs: Any) -> Any:
         nonlocal left
         left -= 1
-        fatal = left == 0
-        if before and fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = await real(*args, **kwargs)
-        if fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if left:
+            return await real(this, *args, **kwargs)
+        if when == "before":
+            _die()
+        elif when == "refused":
+            _die_after(Listener, "_take", lambda listener: listener._inbox is this)
+            raise Unavailable("The store is away, says the test.")
+        elif when == "amid":
+            _die_after(type(this._store), "transact", lambda store: store is this._store)
+        result = await real(this, *args, **kwargs)
+        _die()
         return result
 
     setattr(owner, name, trapped)
+
+
+def _die_after(owner: type, name: str, meant: Callable[[Any], bool]) -> None:
+    """Kill this process when that function of the object that is meant has done its work."""
+    real: Callable[..., Any] = getattr(owner, name)
+
+    async def last(this: Any, *args: Any, **kwargs: Any) -> Any:
+        result = await real(this, *args, **kwargs)
+        if meant(this):
+            _die()
+        return result
+
+    setattr(owner, name, last)
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 async def prepare(nation: Nation, webhook: str) -> None:
@@ -114,8 +142,14 @@ async def look(nation: Nation) -> None:
             for entry in [parse(row.body["jws"])]
         ]
     seen = [row.key for row in await verifier.scan(FACTS)]
+    refused = [row.key for row in await registry.scan(REFUSALS)]
     made = await nation.must("issuer", "GET", "/credentials?limit=200")
-    true = {"chains": chains, "facts": seen, "issuer": {one["ref"]: one["status"] for one in made["items"]}}
+    true = {
+        "chains": chains,
+        "facts": seen,
+        "refused": refused,
+        "issuer": {one["ref"]: one["status"] for one in made["items"]},
+    }
     print(orjson.dumps(true).decode(), flush=True)
 
 

@@ -6,10 +6,8 @@ import json
 import shutil
 import subprocess
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,42 +15,14 @@ import pytest
 from shared.clock import SystemClock
 from shared.home import Home
 from tests.chaos.child import POINTS, settings
+from tests.chaos.receiver import Receiver, receiving
 from tests.shared_data import ROOT
-
-
-class Receiver(ThreadingHTTPServer):
-    """A webhook receiver that remembers what it was told, by `webhook-id`."""
-
-    def __init__(self) -> None:
-        self.told: dict[str, dict[str, object]] = {}
-        super().__init__(("127.0.0.1", 0), _Hook)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/hook"
-
-
-class _Hook(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        assert isinstance(self.server, Receiver)
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.told[self.headers["webhook-id"]] = json.loads(body)
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        return
 
 
 @pytest.fixture(scope="module")
 def listening() -> Iterator[Receiver]:
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with receiving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -94,6 +64,7 @@ def _nothing_lost_nothing_twice(lines: list[str], true: dict, receiver: Receiver
     revoked = Counter(sub for _, _, sub in true["chains"]["status"])
     assert set(registered.values()) <= {1}, "registered twice"
     assert set(revoked.values()) <= {1}, "revoked twice"
+    assert not true["refused"], "what was registered already was taken for another"
     for what, ref in acknowledged:
         assert ref in (registered if what == "issued" else revoked), f"an acknowledged {what} is lost"
         assert true["issuer"][ref] in ("registered", "revoked")

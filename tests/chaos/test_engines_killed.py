@@ -1,5 +1,5 @@
 """Promise: with every service, both brokers, the database and the mirror killed in turn under load, nothing acknowledged is
-lost, nothing is done twice, and both nations come to one state.
+lost, nothing is done twice, everybody is told once, and both nations come to one state.
 """
 
 from __future__ import annotations
@@ -7,43 +7,44 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
-from pymongo import MongoClient
 
 from services.cli.moving import state_hashes
+from services.cli.serving import START
+from services.registry.credentials.repository import REFUSALS
 from services.verifier import repository as verifier
-from shared.bus.kafka_admin import KafkaAdmin
 from shared.bus.kafka_mirror import properties
 from shared.bus.kafka_url import KafkaUrl
 from shared.bus.log import COLLECTIONS, read_on
-from shared.bus.topics import settings_of, topics_of
 from shared.clock import SystemClock
 from shared.credential import written
 from shared.events.entry import parse
 from shared.home import Home
 from shared.ids import new_ref, topic_name
 from shared.store.open import open_store
+from testamur import SERVICES
 from tests import engines
 from tests.bench.border import free_port, home_of
-from tests.shared_data import ROOT
+from tests.chaos.receiver import Receiver, receiving
+from tests.nations import Clusters, Service, make_topics, services_of, start_clusters
 from tests.world import EXAMPLE, PASSPHRASE, SCOPE, access_token, federate
 
 pytestmark = pytest.mark.timeout(560)
 
 CLOCK = SystemClock()
+NODES = ("ee", "pt")
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "1"))
 """How often everything is killed in turn; `make chaos` does it more often."""
 
@@ -53,38 +54,15 @@ HEALED = 150.0
 UNDER_LOAD = 2.0
 """Seconds of load before each kill, and while something is dead."""
 
-
-@dataclass
-class Service:
-    """One service of one nation in a process of its own, on the port it always has."""
-
-    home: Home
-    name: str
-    port: int
-    others: dict[str, str]
-    process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        line = [sys.executable, "-m", "testamur", "run", self.name, "--node", self.home.settings.node]
-        line += ["--home", str(self.home.folder), "--port", str(self.port), "--json"]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TESTAMUR_")}
-        environment |= {"PYTHONPATH": str(ROOT), "TESTAMUR_KEY_PASSPHRASE": PASSPHRASE, **self.others}
-        log = (self.home.folder / f"{self.name}.log").open("ab")
-        self.process = subprocess.Popen(line, env=environment, stdout=log, stderr=log)
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/{self.name}"
+EVERY = 0.1
+"""Seconds between two credentials of the load: it leaves the machine some time for those that come back."""
 
 
 @dataclass
 class Load:
-    """Credentials issued one after the other and every third revoked, each request repeated under one key until answered."""
+    """Credentials issued one after the other, every third revoked and every other asked for twice under one key; each
+    request repeated until it is answered. Who revokes holds up nobody who issues.
+    """
 
     home: Home
     issuer: str
@@ -92,151 +70,162 @@ class Load:
     issued: dict[str, str] = field(default_factory=dict)
     revoked: set[str] = field(default_factory=set)
     ending: threading.Event = field(default_factory=threading.Event)
+    _mistaken: SimpleQueue[str | None] = field(default_factory=SimpleQueue)
 
-    def run(self) -> None:
-        body = {"institution": "tartu", "credential": written.read(EXAMPLE.read_bytes())}
-        while not self.ending.is_set():
-            made = self.insist(f"{self.issuer}/credentials", body)
-            self.issued[made["ref"]] = made["credential"]
-            if len(self.issued) % 3 == 0:
-                self.revoke(made["ref"])
-
-    def revoke(self, ref: str) -> None:
-        """A credential is revoked once its registry has heard of it; until then it answers 404."""
-        self.insist(f"{self.registry}/credentials/{ref}/revoke", {"reason": "error"}, who=new_ref())
-        self.revoked.add(ref)
-
-    def insist(self, url: str, body: Any, who: str = "someone") -> dict[str, Any]:
-        headers = {"idempotency-key": new_ref(), "authorization": f"Bearer {access_token(self.home, subject=who)}"}
-        until = CLOCK.monotonic() + HEALED
-        while True:
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Under load while the block runs; what failed in it fails here."""
+        with ThreadPoolExecutor(2) as threads:
+            working = [threads.submit(self._issue), threads.submit(self._revoke)]
             try:
-                answer = httpx.post(url, json=body, headers=headers, timeout=20)
-                if answer.status_code < 300:
-                    return dict(answer.json())
-                last = answer.text
-            except httpx.HTTPError as error:
-                last = repr(error)
-            assert CLOCK.monotonic() < until, last
-            time.sleep(0.1)
+                yield
+            finally:
+                self.ending.set()
+            for one in working:
+                one.result(HEALED)
+
+    def _issue(self) -> None:
+        url, body = f"{self.issuer}/credentials", {"institution": "tartu", "credential": written.read(EXAMPLE.read_bytes())}
+        try:
+            while not self.ending.wait(EVERY):
+                key = new_ref()
+                made = insist(self.home, url, body, key=key)
+                self.issued[made["ref"]] = made["credential"]
+                if len(self.issued) % 3 == 0:
+                    self._mistaken.put(made["ref"])
+                else:
+                    assert insist(self.home, url, body, key=key) == made
+        finally:
+            self._mistaken.put(None)
+
+    def _revoke(self) -> None:
+        """A credential is revoked once its registry has heard of it; until then it answers 404."""
+        while ref := self._mistaken.get():
+            insist(self.home, f"{self.registry}/credentials/{ref}/revoke", {"reason": "error"}, who=new_ref())
+            self.revoked.add(ref)
+
+
+def insist(home: Home, url: str, body: Any, who: str = "someone", key: str = "") -> dict[str, Any]:
+    """Ask until it is answered with success, always under one key."""
+    headers = {"idempotency-key": key or new_ref(), "authorization": f"Bearer {access_token(home, subject=who)}"}
+    until = CLOCK.monotonic() + HEALED
+    while True:
+        try:
+            answer = httpx.post(url, json=body, headers=headers, timeout=20)
+            if answer.status_code < 300:
+                return dict(answer.json())
+            last = answer.text
+        except httpx.HTTPError as error:
+            last = repr(error)
+        assert CLOCK.monotonic() < until, last
+        time.sleep(0.1)
 
 
 @dataclass
 class Scene:
-    """Two nations on clusters of their own, the mirrors between them, and one database server."""
+    """Two nations on clusters of their own, the mirrors between them, and who is told by each nation's notifier."""
 
     services: dict[str, Service]
-    brokers: dict[str, engines.Kafka]
-    mongo: engines.Mongo
+    clusters: Clusters
     mirrors: dict[str, engines.MirrorMaker]
     homes: dict[str, Home]
+    receivers: dict[str, Receiver]
 
     def victims(self) -> list[tuple[str, Callable[[], None], Callable[[], None]]]:
         """Everything that can be killed on the way of a credential: its name, how it dies, how it comes back."""
-        parts: dict[str, Any] = {**self.services, "broker ee": self.brokers["ee"], "broker pt": self.brokers["pt"]}
-        parts |= {"mongod": self.mongo, "mirror into pt": self.mirrors["pt"]}
+        parts: dict[str, Any] = {**self.services}
+        parts |= {f"broker {name}": broker for name, broker in self.clusters.brokers.items()}
+        parts |= {"mongod": self.clusters.mongo, "mirror into pt": self.mirrors["pt"]}
         return [(name, part.kill, part.start) for name, part in parts.items()]
+
+    def load(self) -> Load:
+        """Estonia's load, once its university is accredited and both nations' subscribers have asked to be told."""
+        issuer, registry = self.services["ee issuer"].url, self.services["ee registry"].url
+        _accredit(self.homes["ee"], issuer, registry)
+        for name, receiver in self.receivers.items():
+            wanted = {"url": receiver.url, "kinds": ["credential.registered", "credential.revoked"]}
+            insist(self.homes[name], f"{self.services[f'{name} notifier'].url}/subscriptions", wanted)
+        return Load(self.homes["ee"], issuer, registry)
 
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Iterator[Scene]:
     with ExitStack() as closing:
-        brokers = dict(zip(("ee", "pt"), engines.together(engines.own_kafka, engines.own_kafka), strict=True))
-        mongo = engines.own_mongo()
-        for engine in (*brokers.values(), mongo):
-            closing.callback(engine.discard)
-        _make_topics(brokers)
-        urls = {name: KafkaUrl.parse(broker.url) for name, broker in brokers.items()}
-        mirrors = {name: engines.mirror_maker(properties(urls, [name])) for name in urls}
+        clusters = start_clusters(closing, NODES)
+        make_topics(clusters.brokers)
+        urls = {name: KafkaUrl.parse(broker.url) for name, broker in clusters.brokers.items()}
+        mirrors = {name: engines.mirror_maker(properties(urls, [name])) for name in NODES}
         for mirror in mirrors.values():
             closing.callback(mirror.discard)
-        homes = {name: home_of(tmp_path, name) for name in urls}
+        receivers = {name: closing.enter_context(receiving()) for name in NODES}
+        homes = {name: home_of(tmp_path, name) for name in NODES}
         federate(list(homes.values()))
-        database = f"chaos_{uuid4().hex[:8]}"
-        services = {}
-        for name, other in (("ee", "pt"), ("pt", "ee")):
-            for service in ("registry", "issuer", "verifier", "notifier"):
-                port = homes[name].settings.port if service == "registry" else free_port()
-                given = {
-                    "TESTAMUR_BUS": brokers[name].url,
-                    "TESTAMUR_STORE": mongo.database(f"{database}_{name}"),
-                    "TESTAMUR_MIRRORED": other,
-                    "TESTAMUR_CHECKPOINT_INTERVAL": "1",
-                    "TESTAMUR_FETCH_ALLOW": "127.0.0.0/8",
-                    "TESTAMUR_RATE_PER_SECOND": "10000",
-                    "TESTAMUR_RATE_BURST": "100000",
-                    "TESTAMUR_PUBLIC_URL": homes[name].settings.public_url,
-                }
-                services[f"{name} {service}"] = Service(homes[name], service, port, given)
+        services: dict[str, Service] = {}
+        for name, other in (NODES, NODES[::-1]):
+            settings = {**clusters.urls(name), "TESTAMUR_MIRRORED": other, **_settings(homes[name])}
+            ports = {service: free_port() for service in SERVICES} | {"registry": homes[name].settings.port}
+            made = services_of(name, homes[name].folder, ports, settings, closing)
+            services |= {f"{name} {service}": made[service] for service in START}
         for one in services.values():
             one.start()
-            closing.callback(one.kill)
-        yield Scene(services, brokers, mongo, mirrors, homes)
+        yield Scene(services, clusters, mirrors, homes, receivers)
 
 
-def _make_topics(brokers: dict[str, engines.Kafka]) -> None:
-    for name, other in (("ee", "pt"), ("pt", "ee")):
-        admin = KafkaAdmin(brokers[name].url)
-        for topic in topics_of(name, [other]):
-            admin.create(topic, settings_of(topic))
+def _settings(home: Home) -> dict[str, str]:
+    return {
+        "TESTAMUR_KEY_PASSPHRASE": PASSPHRASE,
+        "TESTAMUR_CHECKPOINT_INTERVAL": "1",
+        "TESTAMUR_FETCH_ALLOW": "127.0.0.0/8",
+        "TESTAMUR_RATE_PER_SECOND": "10000",
+        "TESTAMUR_RATE_BURST": "100000",
+        "TESTAMUR_PUBLIC_URL": home.settings.public_url,
+    }
 
 
 def test_everything_killed_in_turn_under_load_loses_nothing_and_doubles_nothing(scene: Scene) -> None:
-    load = Load(scene.homes["ee"], scene.services["ee issuer"].url, scene.services["ee registry"].url)
-    _accredit(load)
-    working = threading.Thread(target=load.run)
-    working.start()
-    try:
+    load = scene.load()
+    with load.running():
         for _ in range(ROUNDS):
             for _name, kill, start in scene.victims():
                 time.sleep(UNDER_LOAD / 2)
                 kill()
                 time.sleep(UNDER_LOAD / 2)
                 start()
-    finally:
-        load.ending.set()
-        working.join(HEALED)
-    assert not working.is_alive()
     assert len(load.issued) > len(scene.victims())
     _known_abroad(scene, load)
     asyncio.run(_one_state(scene, load))
+    _all_told_once(scene, load)
+    assert not _looked_for_again(scene), "the registry had lost what its issuer said, and found it again"
 
 
 def test_a_verifier_that_is_paused_amid_its_work_is_replaced_and_doubles_nothing_when_it_goes_on(scene: Scene) -> None:
-    load = Load(scene.homes["ee"], scene.services["ee issuer"].url, scene.services["ee registry"].url)
-    _accredit(load)
+    load = scene.load()
     leader = scene.services["pt verifier"]
     standby = replace(leader, port=free_port(), process=None)
-    working = threading.Thread(target=load.run)
-    working.start()
     try:
-        time.sleep(UNDER_LOAD)
-        _known_abroad(scene, Load(load.home, "", "", dict(list(load.issued.items())[:1]), load.revoked))
-        standby.start()
-        assert leader.process is not None
-        os.kill(leader.process.pid, signal.SIGSTOP)
-        time.sleep(UNDER_LOAD)
-        later = dict([list(load.issued.items())[-1]])
-        scene.services["pt verifier"] = standby
-        _known_abroad(scene, Load(load.home, "", "", later, load.revoked))
-        os.kill(leader.process.pid, signal.SIGCONT)
-        time.sleep(UNDER_LOAD)
-    finally:
-        load.ending.set()
-        working.join(HEALED)
-    try:
+        with load.running():
+            time.sleep(UNDER_LOAD)
+            _known_abroad(scene, replace(load, issued=dict(list(load.issued.items())[:1])))
+            standby.start()
+            assert leader.process is not None
+            os.kill(leader.process.pid, signal.SIGSTOP)
+            time.sleep(UNDER_LOAD)
+            later = dict([list(load.issued.items())[-1]])
+            scene.services["pt verifier"] = standby
+            _known_abroad(scene, replace(load, issued=later))
+            os.kill(leader.process.pid, signal.SIGCONT)
+            time.sleep(UNDER_LOAD)
         _known_abroad(scene, load)
         asyncio.run(_one_state(scene, load))
     finally:
-        scene.services["pt verifier"] = leader
         standby.kill()
 
 
-def _accredit(load: Load) -> None:
+def _accredit(home: Home, issuer: str, registry: str) -> None:
     institution = {"institution": "tartu", "name": "University of Tartu", "country": "EE", "scope": SCOPE}
-    load.insist(f"{load.registry}/institutions", institution)
-    key = load.insist(f"{load.issuer}/institutions/tartu/keys", None)
-    load.insist(f"{load.registry}/institutions/tartu/keys", {"kid": key["kid"], "jwk": key["jwk"]})
+    insist(home, f"{registry}/institutions", institution)
+    key = insist(home, f"{issuer}/institutions/tartu/keys", None)
+    insist(home, f"{registry}/institutions/tartu/keys", {"kid": key["kid"], "jwk": key["jwk"]})
 
 
 def _known_abroad(scene: Scene, load: Load) -> None:
@@ -258,29 +247,38 @@ def _known_abroad(scene: Scene, load: Load) -> None:
 
 
 async def _one_state(scene: Scene, load: Load) -> None:
-    """Each chain has every acknowledged effect once and no gap; both verifiers have folded the same state of Estonia."""
-    database = {name: scene.services[f"{name} registry"].others["TESTAMUR_STORE"] for name in ("ee", "pt")}
-    registry = await open_store(database["ee"], "registry", COLLECTIONS)
-    done: dict[str, Counter[str]] = {}
-    for stream in ("registrations", "status"):
+    """Each chain has what was acknowledged once, nothing else and no gap; both verifiers have one state of Estonia."""
+    registry = await open_store(scene.clusters.store("ee"), "registry", [*COLLECTIONS, REFUSALS])
+    for stream, acknowledged in (("registrations", load.issued.keys()), ("status", load.revoked)):
         topic, after, subjects = topic_name("ee", stream), 0, Counter[str]()
         while rows := await read_on(registry, topic, after, 500):
             places = [parse(row.body["jws"]).envelope for row in rows]
             assert [place.seq for place in places] == list(range(after + 1, after + len(rows) + 1))
             subjects.update(place.sub for place in places)
             after += len(rows)
-        done[stream] = subjects
+        assert subjects == Counter(acknowledged)
+    assert not await registry.scan(REFUSALS)
     await registry.close()
-    assert done["registrations"].keys() >= load.issued.keys()
-    assert done["status"].keys() >= load.revoked
-    assert {times for counted in done.values() for times in counted.values()} == {1}
     states = {}
-    for name in database:
-        store = await open_store(database[name], "verifier", [*COLLECTIONS, *verifier.COLLECTIONS])
+    for name in NODES:
+        store = await open_store(scene.clusters.store(name), "verifier", [*COLLECTIONS, *verifier.COLLECTIONS])
         states[name] = (await state_hashes(store))["ee"]
         await store.close()
     assert states["ee"] == states["pt"]
-    with MongoClient(scene.mongo.url) as client:
-        for name in client.list_database_names():
-            if name.startswith("chaos_"):
-                client.drop_database(name)
+
+
+def _all_told_once(scene: Scene, load: Load) -> None:
+    """Both nations' subscribers are told of each effect, under one id."""
+    effects = [("credential.registered", ref) for ref in load.issued]
+    effects += [("credential.revoked", ref) for ref in load.revoked]
+    wanted, until = Counter(effects), CLOCK.monotonic() + HEALED
+    for name, receiver in scene.receivers.items():
+        while (told := Counter((one["type"], one["data"]["ref"]) for one in list(receiver.told.values()))) != wanted:
+            assert CLOCK.monotonic() < until, (name, wanted - told, told - wanted)
+            time.sleep(0.2)
+
+
+def _looked_for_again(scene: Scene) -> list[str]:
+    """What the registry wrote of entries of its issuer that it had to look for: nobody else could serve them again."""
+    log = scene.services["ee registry"].log.read_text()
+    return [line for line in log.splitlines() if "a hole stays open" in line and topic_name("ee", "issuance") in line]
