@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.cli.serving import spare_the_collector
-from tests.bench import batch, border, border_kafka, credentials, engines, europass, formats, replica, storage
+from tests.bench import batch, border, border_hole, border_kafka, credentials, engines, europass, formats, replica, storage
 from tests.bench.measure import Row
 from tests.shared_data import ROOT
 
@@ -34,6 +34,7 @@ async def rows(wanted: set[str]) -> AsyncIterator[Row]:
         "formats": formats.rows,
         "engines": engines.rows,
         "border-kafka": border_kafka.rows,
+        "border-hole": border_hole.rows,
     }
     for name, group in groups.items():
         if wanted and name not in wanted:

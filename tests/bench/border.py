@@ -84,14 +84,17 @@ async def issue(http: httpx.AsyncClient, node: RunningNode, home: Home) -> dict[
     raise TimeoutError("the issuer never heard of the accreditation")
 
 
+async def revoke(http: httpx.AsyncClient, home: RunningNode, keys: Home, credential: dict[str, Any]) -> None:
+    """Ten single revocations an hour are one administrator's share, so each has an administrator of its own here."""
+    await _ask(http, home, keys, f"/registry/credentials/{credential['ref']}/revoke", {"reason": "error"}, who=new_ref())
+
+
 async def revoked_abroad(
     http: httpx.AsyncClient, home: RunningNode, keys: Home, abroad: RunningNode, credential: dict[str, Any]
 ) -> float:
     """Seconds from the request at home to the changed answer abroad."""
-    path = f"/registry/credentials/{credential['ref']}/revoke"
     start = time.perf_counter()
-    # ten single revocations an hour are one administrator's share, so each has an administrator of its own here
-    asked = asyncio.create_task(_ask(http, home, keys, path, {"reason": "error"}, who=new_ref()))
+    asked = asyncio.create_task(revoke(http, home, keys, credential))
     await until(abroad, credential, "invalid")
     taken = time.perf_counter() - start
     await asked
