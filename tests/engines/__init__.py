@@ -4,11 +4,13 @@
 
     engines.kafka().url                      # the run's own broker, started once
     with engines.own_mongo() as mongo:       # one of this test alone, to be killed: mongo.kill(); mongo.start()
+    with engines.own_kafka_cluster() as kafka:  # three brokers: kafka.leader_of(topic).kill(); own_mongo_set() likewise
 
 Where an engine cannot be had, the test is skipped with the reason. On a shared engine each test has its own topics and
 database by name. Everything here blocks; in an async test, `await asyncio.to_thread(...)`.
 
-Read choice.py (which form), then broker.py, mongod.py, mirror.py (what is started), engine.py and body.py (their verbs),
+Read choice.py (which form), then broker.py, mongod.py, mirror.py (what is started), brokers.py, mongods.py (three of each
+as one), engine.py and body.py (their verbs),
 process.py and containers.py (the two forms), run.py (how all of it ends), cache.py and fetch.py (`make engines`),
 plugin.py (the last lines).
 """
@@ -21,17 +23,34 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from tests.engines import broker, choice, mirror, mongod
+from tests.engines import broker, brokers, choice, mirror, mongod, mongods
 from tests.engines.body import EngineFailed
 from tests.engines.broker import Kafka
+from tests.engines.brokers import KafkaCluster
 from tests.engines.choice import forms
-from tests.engines.engine import Engine, started
+from tests.engines.engine import Engine, Made, started
 from tests.engines.mirror import MirrorMaker
 from tests.engines.mongod import Mongo
+from tests.engines.mongods import MongoSet
 
-__all__ = ["Kafka", "MirrorMaker", "Mongo", "forms", "kafka", "mirror_maker", "mongo", "own_kafka", "own_mongo", "together"]
+__all__ = [
+    "Kafka",
+    "KafkaCluster",
+    "MirrorMaker",
+    "Mongo",
+    "MongoSet",
+    "forms",
+    "kafka",
+    "mirror_maker",
+    "mongo",
+    "own_kafka",
+    "own_kafka_cluster",
+    "own_mongo",
+    "own_mongo_set",
+    "together",
+]
 
-Made = TypeVar("Made", bound=Engine)
+Single = TypeVar("Single", bound=Engine)
 
 _shared: dict[tuple[str, str, str], Engine | EngineFailed] = {}
 _locks: defaultdict[tuple[str, str, str], threading.Lock] = defaultdict(threading.Lock)
@@ -87,6 +106,18 @@ def own_mongo(
     return _own(lambda: mongod.mongod(picked, flags, replica_set, user, password), start)
 
 
+def own_kafka_cluster(count: int = 3, *, form: str | None = None, **properties: str) -> KafkaCluster:
+    """So many brokers as one cluster of this test alone; the caller ends it (`with`, or `discard`)."""
+    picked = choice.pick(choice.KAFKA, choice.OWN_ORDER, form)
+    return started(lambda: brokers.brokers(picked, count, properties))
+
+
+def own_mongo_set(count: int = 3, *flags: str, form: str | None = None) -> MongoSet:
+    """So many mongod as one replica set of this test alone; the caller ends it (`with`, or `discard`)."""
+    picked = choice.pick(choice.MONGO, choice.OWN_ORDER, form)
+    return started(lambda: mongods.mongods(picked, count, flags))
+
+
 def mirror_maker(properties: str, *, start: bool = True, form: str | None = None) -> MirrorMaker:
     """A MirrorMaker of this test alone, from the text of its properties file; the caller ends it (`with`, or `discard`)."""
     picked = choice.pick(choice.MIRROR, choice.OWN_ORDER, form)
@@ -103,7 +134,7 @@ def _own(make: Callable[[], Made], start: bool) -> Made:
     return started(make) if start else make()
 
 
-def _once(kind: str, name: str, form: str, make: Callable[[], Made]) -> Made:
+def _once(kind: str, name: str, form: str, make: Callable[[], Single]) -> Single:
     """The engine by this name, made by the first who asks; one that could not be made is not tried again."""
     key = (kind, name, form)
     with _locks[key]:

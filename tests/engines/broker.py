@@ -140,13 +140,26 @@ def foreign(url: str, variable: str) -> Kafka:
     return kafka
 
 
-def broker(form: str, properties: Mapping[str, str], users: Mapping[str, str] | None = None) -> Kafka:
-    """A broker on ports of its own, not started yet. A property's value may name `{port}`, `{sasl}` and `{controller}`."""
-    ports = {"port": free_port(), "sasl": free_port(), "controller": free_port()}
+def broker(
+    form: str,
+    properties: Mapping[str, str],
+    users: Mapping[str, str] | None = None,
+    *,
+    controller: int = 0,
+    cluster: str = "",
+) -> Kafka:
+    """A broker on ports of its own, not started yet. A property's value may name `{port}`, `{sasl}` and `{controller}`.
+
+    One of a cluster is given its controller's port and the cluster's id, which the others have to know.
+    """
+    ports = {"port": free_port(), "sasl": free_port(), "controller": controller or free_port()}
     settled = {**BASE, **(WITH_USERS if users else {}), **_addresses(form, ports, users), **properties}
     for name, number in ports.items():
         settled = {key: value.replace(f"{{{name}}}", str(number)) for key, value in settled.items()}
-    body = _process(settled) if form == "process" else _container(settled, [ports["port"], ports["sasl"]])
+    if form == "process":
+        body: Body = _process(settled, cluster or cluster_id())
+    else:  # of several, each has the host's network, by which they reach each other
+        body = _container(settled, [] if cluster else [ports["port"], ports["sasl"]], cluster or cluster_id())
     return Kafka(body, f"127.0.0.1:{ports['port']}", users=users, sasl_port=ports["sasl"])
 
 
@@ -186,33 +199,34 @@ def cluster_id() -> str:
 class _BrokerProcess(Process):
     """A broker whose data folder is formatted before its first start."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cluster: str) -> None:
+        self._cluster = cluster
         self._settings = folder / "broker.properties"
         super().__init__(java("kafka.Kafka", str(self._settings), folder=folder), folder)
 
     def start(self) -> None:
         if not (self.folder / "data").exists():
             # With `=`, since an id may begin with a dash.
-            wanted = ("format", f"--cluster-id={cluster_id()}", "-c", str(self._settings))
+            wanted = ("format", f"--cluster-id={self._cluster}", "-c", str(self._settings))
             formatted = Process(java("kafka.tools.StorageTool", *wanted, folder=self.folder), self.folder)
             if formatted.run():
                 raise EngineFailed(f"Kafka's data folder could not be formatted: {formatted.log()}")
         super().start()
 
 
-def _process(properties: Mapping[str, str]) -> Process:
+def _process(properties: Mapping[str, str], cluster: str) -> Process:
     folder = RUN.folder("kafka")
     settled = {**properties, "log.dirs": str(folder / "data")}
     # Java reads a backslash in a value as the beginning of an escape.
     lines = [f"{name}={value}\n".replace("\\", "\\\\") for name, value in settled.items()]
     (folder / "broker.properties").write_text("".join(lines))
-    return _BrokerProcess(folder)
+    return _BrokerProcess(folder, cluster)
 
 
-def _container(properties: Mapping[str, str], ports: list[int]) -> containers.Container:
+def _container(properties: Mapping[str, str], ports: list[int], cluster: str) -> containers.Container:
     named = {
         name.replace("_", "__").replace("-", "___").replace(".", "_").upper(): value for name, value in properties.items()
     }
     env = {f"KAFKA_{name}": value for name, value in named.items()}
-    env |= {"CLUSTER_ID": cluster_id(), "KAFKA_HEAP_OPTS": HEAP, "KAFKA_JVM_PERFORMANCE_OPTS": JVM}
+    env |= {"CLUSTER_ID": cluster, "KAFKA_HEAP_OPTS": HEAP, "KAFKA_JVM_PERFORMANCE_OPTS": JVM}
     return containers.Container(containers.KAFKA_IMAGE, ports, env=env)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 from shared.clock import SystemClock
 from tests.engines.body import Body, EngineFailed, PortTaken, failure
@@ -34,16 +35,8 @@ class Engine:
     def start(self) -> None:
         """Start it, or start it again on the same port with its data; returns when it answers."""
         self.body.start()
-        clock = SystemClock()
-        deadline = clock.monotonic() + _PATIENCE_S
-        while clock.monotonic() < deadline:
-            if self.answers():
-                RUN.used[self.kind, self.form] += 1
-                return
-            if not self.body.is_alive():
-                raise failure(self.kind, self.body)
-            time.sleep(_STEP_S)
-        raise failure(self.kind, self.body)
+        eventually(self.answers, self)
+        RUN.used[self.kind, self.form] += 1
 
     def answers(self) -> bool:
         """Whether it is ready."""
@@ -81,7 +74,56 @@ class Engine:
         self.discard()
 
 
-Made = TypeVar("Made", bound=Engine)
+def eventually(holds: Callable[[], object], engine: Engine) -> None:
+    """Wait until it holds; that the engine ends meanwhile, or that it never does, fails with the engine's log."""
+    clock = SystemClock()
+    deadline = clock.monotonic() + _PATIENCE_S
+    while not holds():
+        if not engine.body.is_alive() or clock.monotonic() > deadline:
+            raise failure(engine.kind, engine.body)
+        time.sleep(_STEP_S)
+
+
+Member = TypeVar("Member", bound=Engine)
+
+
+class Several(Generic[Member]):
+    """Engines that are one cluster. Each may be harmed by itself; as a context manager all are discarded at the end."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.members = list(members)
+
+    def start(self) -> None:
+        """Start those that do not run, all at once; returns when each answers."""
+        with ThreadPoolExecutor(len(self.members)) as threads:
+            for starting in [threads.submit(member.start) for member in self.members]:
+                starting.result()
+
+    def discard(self) -> None:
+        """End all for good and remove what they kept."""
+        for member in self.members:
+            member.discard()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.discard()
+
+
+class Startable(Protocol):
+    """One engine, or several that are one cluster."""
+
+    def start(self) -> None:
+        """Start it; returns when it answers."""
+        ...
+
+    def discard(self) -> None:
+        """End it for good."""
+        ...
+
+
+Made = TypeVar("Made", bound=Startable)
 
 
 def started(make: Callable[[], Made]) -> Made:

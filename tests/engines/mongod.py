@@ -35,6 +35,11 @@ class Mongo(Engine):
         self._replica_set = replica_set
         self._parts = urlsplit(url)
 
+    @property
+    def address(self) -> str:
+        """HOST:PORT."""
+        return self._parts.netloc.rpartition("@")[2]
+
     def database(self, name: str) -> str:
         """The URL of a database."""
         return urlunsplit(self._parts._replace(path=f"/{name}"))
@@ -44,7 +49,7 @@ class Mongo(Engine):
         from pymongo.errors import PyMongoError
 
         try:
-            with self._client() as client:
+            with self.client() as client:
                 hello = client.admin.command("hello")
                 if self._replica_set and not hello.get("setName"):
                     self._initiate(client)
@@ -53,21 +58,21 @@ class Mongo(Engine):
         except PyMongoError:
             return False
 
-    def _client(self) -> Any:
+    def client(self) -> Any:
+        """A client of this server alone, without a user."""
         from pymongo import MongoClient
 
-        address = (self._parts.netloc or "").rpartition("@")[2]
         patience: dict[str, Any] = {
             "serverSelectionTimeoutMS": _ANSWER_MS,
             "connectTimeoutMS": _ANSWER_MS,
             "socketTimeoutMS": 5 * _ANSWER_MS,
         }
-        return MongoClient(f"mongodb://{address}/?directConnection=true", **patience)
+        return MongoClient(f"mongodb://{self.address}/?directConnection=true", **patience)
 
     def _initiate(self, client: Any) -> None:
         from pymongo.errors import OperationFailure
 
-        member = {"_id": 0, "host": self._parts.netloc.rpartition("@")[2]}
+        member = {"_id": 0, "host": self.address}
         try:
             client.admin.command("replSetInitiate", {"_id": self._replica_set, "members": [member]})
         except OperationFailure as refused:
@@ -105,15 +110,24 @@ def foreign(url: str, variable: str) -> Mongo:
 
 def mongod(form: str, flags: tuple[str, ...], replica_set: str | None, user: str | None, password: str) -> Mongo:
     """A server on a port of its own, not started yet. With a user, nobody comes in without one."""
+    return Mongo(*_server(form, flags, replica_set, user, password), replica_set)
+
+
+def member(form: str, flags: tuple[str, ...], replica_set: str) -> tuple[Body, str]:
+    """The same for one of several, which reach each other: its body and its URL."""
+    return _server(form, flags, replica_set, None, "", alone=False)
+
+
+def _server(
+    form: str, flags: tuple[str, ...], replica_set: str | None, user: str | None, password: str, *, alone: bool = True
+) -> tuple[Body, str]:
     port = free_port()
     member = ("--replSet", replica_set) if replica_set else ()
-    listen = containers.listen_address() if form == "docker" else "127.0.0.1"
+    listen = containers.listen_address() if form == "docker" and alone else "127.0.0.1"
     command = ["--port", str(port), "--bind_ip", listen, *member, *FLAGS, *flags]
-    body = _process(command, user) if form == "process" else _container(command, port, user)
+    body: Body = _process(command, user) if form == "process" else _container(command, [port] if alone else [], user)
     who = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""
-    return Mongo(
-        body, f"mongodb://{who}127.0.0.1:{port}/" + (f"?replicaSet={replica_set}" if replica_set else ""), replica_set
-    )
+    return body, f"mongodb://{who}127.0.0.1:{port}/" + (f"?replicaSet={replica_set}" if replica_set else "")
 
 
 def _process(command: list[str], user: str | None) -> Process:
@@ -128,9 +142,9 @@ def _process(command: list[str], user: str | None) -> Process:
     return Process([str(cache.mongod()), *command, *flags], folder, cache.mongod_environment())
 
 
-def _container(command: list[str], port: int, user: str | None) -> containers.Container:
+def _container(command: list[str], ports: list[int], user: str | None) -> containers.Container:
     secured = ["--auth", "--keyFile", _KEY_FILE] if user else []
-    body = containers.Container(containers.MONGO_IMAGE, [port], [*command, *secured])
+    body = containers.Container(containers.MONGO_IMAGE, ports, [*command, *secured])
     if user:
         body.hold(_KEY_FILE, _key(), 0o400)
     return body
