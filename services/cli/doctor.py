@@ -21,7 +21,7 @@ from services.cli.output import out, print_json
 from services.cli.remote import SERVICES, Token, Url, connect
 from services.cli.topics import wanted_topics
 from shared.bus.admin import open_admin
-from shared.bus.topics import differences
+from shared.bus.topics import Difference, differences
 from shared.clock import SystemClock
 from shared.errors import TestamurError
 from shared.home import CERTIFIED, Home
@@ -119,16 +119,21 @@ def _bus(settings: NodeSettings) -> Iterator[Finding]:
         topics = wanted_topics(settings)
         seen = admin.look(topics)
         visible = [topic for topic in topics if topic not in seen.hidden]
-        differing = differences(visible, seen.there, admin.replication)
+        differing = differences(visible, seen.there, seen.copies)
     except TestamurError as error:
         yield Finding("bus", False, error.detail)
         return
     for one in differing:
-        mend = "Run `testamur topics plan`." if one.changeable else "It cannot be changed in place: ask who runs the broker."
         said = "it is missing." if one.missing else f"{one.setting} is {one.found or 'not set'}, and should be {one.wanted}."
-        yield Finding(f"topic {one.topic}", False, f"{said} {mend}")
+        yield Finding(f"topic {one.topic}", False, f"{said} {_mend(one)}")
     well = len(visible) - len({one.topic for one in differing})
     yield Finding("bus", not differing, f"{admin.shown}: {well} of {len(visible)} topics are as they should be")
+
+
+def _mend(one: Difference) -> str:
+    if one.setting == "replication":
+        return "`testamur topics plan` says how to give it more."
+    return "Run `testamur topics plan`." if one.changeable else "It cannot be changed in place: ask who runs the broker."
 
 
 def _store(settings: NodeSettings) -> Iterator[Finding]:

@@ -33,10 +33,12 @@ app = typer.Typer(help="The topics of this node's broker: see what differs, and 
 LOOK, LOOKS = 0.2, 50
 """Seconds between two looks at what was just made, and how many there are at most."""
 
-EMBEDDED = "Nothing to do: the embedded bus makes its topics itself."
+MORE_COPIES = (
+    "by hand: run kafka-reassign-partitions.sh with a file that names so many brokers, then `testamur topics apply`"
+)
+"""What gives a topic more copies. It moves data between brokers: who runs them chooses the hour, and which."""
 
-_LOOKS, _PAUSE = 50, 0.1
-"""How often, and after how many seconds, it is looked whether what was done shows: brokers tell each other in a moment."""
+EMBEDDED = "Nothing to do: the embedded bus makes its topics itself."
 
 WithRights = Annotated[
     bool | None,
@@ -54,6 +56,7 @@ class Plan(NamedTuple):
     """What differs on a broker, and why no rights are planned where none are."""
 
     topics: list[Difference]
+    copies: int
     rights: list[Right]
     beside: list[Right]
     said: str
@@ -129,24 +132,26 @@ def _plan(settings: NodeSettings, admin: Admin, acls: bool | None, prefix: str, 
             f"This user may not look at {len(seen.hidden)} of {len(topics)} topics, such as {min(seen.hidden)}."
             " Name one in TESTAMUR_BUS who administers the broker."
         )
-    differing = differences(topics, seen.there, admin.replication)
+    differing = differences(topics, seen.there, seen.copies)
     if acls is False or (acls is None and not admin.identified):
         said = "" if acls is False else "No rights are planned, since TESTAMUR_BUS names no user: --acls plans them."
-        return Plan(differing, [], [], said)
+        return Plan(differing, seen.copies, [], [], said)
     given = admin.rights()
     if given is None:
-        return Plan(differing, [], [], "This broker checks no rights: it has no authorizer. So none are planned.")
+        said = "This broker checks no rights: it has no authorizer. So none are planned."
+        return Plan(differing, seen.copies, [], [], said)
     wanted = rights_of(settings.node, _neighbours(settings), prefix, whole=whole)
     held = set(given)
-    return Plan(differing, [right for right in wanted if right not in held], writers_beside(wanted, given, topics), "")
+    missing = [right for right in wanted if right not in held]
+    return Plan(differing, seen.copies, missing, writers_beside(wanted, given, topics), "")
 
 
 def _carry_out(admin: Admin, found: Plan, *, yes: bool) -> None:
     """Do what the plan says, and say each thing that was done."""
     for one in found.topics:
         if one.missing:
-            admin.create(one.topic, settings_of(one.topic, admin.replication))
-            note(f"Made {one.topic}.")
+            admin.create(one.topic, settings_of(one.topic, found.copies), found.copies)
+            note(f"Made {one.topic}: {one.wanted}.")
         elif _doable(one, yes=yes):
             admin.change(one.topic, {one.setting: one.wanted})
             note(f"Set {one.setting} of {one.topic} to {one.wanted}; it was {one.found or 'not set'}.")
@@ -201,6 +206,8 @@ def _document(admin: Admin, found: Plan) -> dict[str, Any]:
 def _step(one: Difference) -> str:
     if one.missing:
         return "make"
+    if one.setting == "replication":
+        return MORE_COPIES
     if not one.changeable:
         return "by hand: it cannot be changed in place"
     return "change with --yes: the broker may throw records away" if one.drops else "change"

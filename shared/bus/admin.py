@@ -6,7 +6,7 @@ services. Errors are `BusUnavailable` (nobody answers) and `Misconfigured` (a wr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from shared.bus.access import Right
@@ -19,6 +19,8 @@ class Look(NamedTuple):
 
     there: Mapping[str, TopicState]
     hidden: frozenset[str]
+    copies: int
+    """How many copies each should have at least: as the URL says, else as many as the cluster can give, three at most."""
 
 
 class Admin(Protocol):
@@ -30,21 +32,16 @@ class Admin(Protocol):
         ...
 
     @property
-    def replication(self) -> int:
-        """How many replicas each topic should have at least, as the URL says."""
-        ...
-
-    @property
     def identified(self) -> bool:
         """Whether the URL says who we are, by a user or a certificate."""
         ...
 
-    def look(self, topics: Iterable[str]) -> Look:
+    def look(self, topics: Sequence[str]) -> Look:
         """The state of those of `topics` that are there."""
         ...
 
-    def create(self, topic: str, settings: Mapping[str, str]) -> None:
-        """Make a topic; one that is there already is left as it is."""
+    def create(self, topic: str, settings: Mapping[str, str], copies: int = 1) -> None:
+        """Make a topic in so many copies; one that is there already is left as it is."""
         ...
 
     def change(self, topic: str, settings: Mapping[str, str]) -> None:

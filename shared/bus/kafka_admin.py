@@ -30,7 +30,7 @@ from shared.bus.access import Right
 from shared.bus.admin import Look
 from shared.bus.kafka_url import KafkaUrl
 from shared.bus.port import BusUnavailable
-from shared.bus.topics import PARTITIONS, TopicState
+from shared.bus.topics import MOST_COPIES, PARTITIONS, TopicState, copies_to_try
 from shared.errors import Misconfigured, TestamurError
 
 T = TypeVar("T")
@@ -73,7 +73,9 @@ class KafkaAdmin:
         self._worst: KafkaError | None = None
         # librdkafka's own log lines would go to standard error; what matters in them comes by the callback
         quiet: dict[str, Any] = {"log_level": 0, "error_cb": self._note}
-        self._client = AdminClient({**self._url.librdkafka(), **quiet})
+        # a request that waits for a broker which died goes to another once the cluster is known to have lost it
+        informed = {"topic.metadata.refresh.interval.ms": 1000}
+        self._client = AdminClient({**self._url.librdkafka(), **quiet, **informed})
 
     @property
     def shown(self) -> str:
@@ -81,16 +83,11 @@ class KafkaAdmin:
         return self._url.shown
 
     @property
-    def replication(self) -> int:
-        """Replicas of each topic, as the URL says."""
-        return self._url.replication
-
-    @property
     def identified(self) -> bool:
         """Whether the URL names a user or a client certificate."""
         return bool(self._url.user or self._url.cert)
 
-    def look(self, topics: Iterable[str]) -> Look:
+    def look(self, topics: Sequence[str]) -> Look:
         """The state of those of `topics` that are there."""
         there, hidden = {}, set()
         for name, future in self._client.describe_topics(TopicCollection(list(topics))).items():
@@ -110,11 +107,13 @@ class KafkaAdmin:
             for name, parts in there.items()
             if name in settings
         }
-        return Look(states, frozenset(hidden | (there.keys() - states.keys())))
+        missing = [topic for topic in topics if topic not in there and topic not in hidden]
+        holders = {replica.id for parts in there.values() for part in parts for replica in part.replicas}
+        return Look(states, frozenset(hidden | (there.keys() - states.keys())), self._copies(missing, holders))
 
-    def create(self, topic: str, settings: Mapping[str, str]) -> None:
-        """Make a topic; one that is there already is left as it is."""
-        new = NewTopic(topic, num_partitions=PARTITIONS, replication_factor=self.replication, config=dict(settings))
+    def create(self, topic: str, settings: Mapping[str, str], copies: int = 1) -> None:
+        """Make a topic in so many copies; one that is there already is left as it is."""
+        new = NewTopic(topic, num_partitions=PARTITIONS, replication_factor=copies, config=dict(settings))
         try:
             self._wait(self._client.create_topics([new])[topic])
         except KafkaException as error:
@@ -142,6 +141,26 @@ class KafkaAdmin:
         """Give rights, in one request; one that was given already stays as it is."""
         for future in self._client.create_acls([_binding(right) for right in rights]).values():
             self._answer(future)
+
+    def _copies(self, missing: Sequence[str], holders: set[int]) -> int:
+        """How many copies there should be. A topic that is missing is asked for, without its being made: the cluster counts
+        brokers that are away too. Otherwise those count that are here, and those that hold one of the topics.
+        """
+        for copies in copies_to_try(self._url.replication):
+            if copies == self._url.replication or copies == 1:
+                return copies
+            if not missing:
+                break
+            asked = NewTopic(missing[0], num_partitions=PARTITIONS, replication_factor=copies)
+            try:
+                self._wait(self._client.create_topics([asked], validate_only=True)[missing[0]])
+            except KafkaException as error:
+                if _code(error) == KafkaError.INVALID_REPLICATION_FACTOR:
+                    continue
+                break  # this user may not make topics
+            return copies
+        here = {node.id for node in self._answer(self._client.describe_cluster()).nodes}
+        return min(MOST_COPIES, len(here | holders))
 
     def _has_authorizer(self, broker: int) -> bool:
         asked = ConfigResource(ConfigResource.Type.BROKER, str(broker))

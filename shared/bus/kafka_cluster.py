@@ -22,7 +22,7 @@ from aiokafka.protocol.offset import OffsetRequest
 from shared.bus.kafka_connection import REQUEST_MS, Connection
 from shared.bus.kafka_url import KafkaUrl
 from shared.bus.port import BusUnavailable
-from shared.bus.topics import PARTITIONS, settings_of
+from shared.bus.topics import PARTITIONS, copies_to_try, settings_of
 
 T = TypeVar("T")
 
@@ -36,6 +36,7 @@ _COORDINATOR_MOVED = (
     kafka.NodeNotReadyError,
 )
 _MAY_NOT_CREATE = (kafka.TopicAuthorizationFailedError, kafka.ClusterAuthorizationFailedError)
+_NOT_TAKEN = (kafka.InvalidReplicationFactorError, kafka.InvalidConfigurationError, kafka.PolicyViolationError)
 _HARMLESS = (kafka.NoError, kafka.UnknownTopicOrPartitionError, kafka.TopicAuthorizationFailedError)
 """A topic that is gone or forbidden has no place and no end; that is an answer, not a failure."""
 
@@ -47,7 +48,7 @@ class Cluster:
         self.connection = Connection(url)
         self.forbidden: frozenset[str] = frozenset()
         """Topics that this user may not see, of those last asked for with `leaders`."""
-        self._replication = url.replication
+        self._copies = copies_to_try(url.replication)
         self._coordinators: dict[str, int] = {}
         self._known: set[str] = set()
 
@@ -131,21 +132,25 @@ class Cluster:
         }
 
     async def _create(self, client: AIOKafkaClient, topic: str) -> None:
-        settings = list(settings_of(topic, self._replication).items())
-        wanted: list[Any] = [(topic, PARTITIONS, self._replication, [], settings)]
-        controller = client.cluster.controller
-        node = controller.nodeId if controller else client.get_random_node()
-        response = await client.send(node, CreateTopicsRequest(wanted, REQUEST_MS, False))
-        for _, code, _ in response.topic_errors:
-            kind = kafka.for_code(code)
-            if kind in _MAY_NOT_CREATE:
-                raise BusUnavailable("A topic is missing and this user may not make it. Use `testamur topics apply`.")
-            if kind in (kafka.InvalidReplicationFactorError, kafka.InvalidConfigurationError, kafka.PolicyViolationError):
-                raise BusUnavailable(
-                    "A topic is missing and the cluster does not take our settings for it; `testamur topics plan` shows "
-                    "them. Ask those who run it, or lower replication= in TESTAMUR_BUS if it has fewer brokers."
-                )
-            _raise_for(code, unless=(kafka.NoError, kafka.TopicAlreadyExistsError))
+        kind: type[BaseException] = kafka.NoError
+        for copies in self._copies:
+            settings = list(settings_of(topic, copies).items())
+            wanted: list[Any] = [(topic, PARTITIONS, copies, [], settings)]
+            controller = client.cluster.controller
+            node = controller.nodeId if controller else client.get_random_node()
+            response = await client.send(node, CreateTopicsRequest(wanted, REQUEST_MS, False))
+            [(_, code, _)] = response.topic_errors
+            if (kind := kafka.for_code(code)) is not kafka.InvalidReplicationFactorError:
+                break
+        if kind in _MAY_NOT_CREATE:
+            raise BusUnavailable("A topic is missing and this user may not make it. Use `testamur topics apply`.")
+        if kind in _NOT_TAKEN:
+            raise BusUnavailable(
+                "A topic is missing and the cluster does not take our settings for it; `testamur topics plan` shows "
+                "them. Ask those who run it, or lower replication= in TESTAMUR_BUS if it has fewer brokers."
+            )
+        if kind not in (kafka.NoError, kafka.TopicAlreadyExistsError):
+            raise kind
 
     async def _ask_coordinator(self, group: str, ask: Callable[[AIOKafkaClient, int], Awaitable[T]]) -> T:
         async def asking(client: AIOKafkaClient) -> T:

@@ -41,6 +41,8 @@ scheduled.rebalance.max.delay.ms = 0
 dedicated.mode.enable.internal.rest = false
 """
 
+_AS_THE_CLUSTER_SAYS = -1  # Kafka's own way to say so
+
 _LOGIN = {
     "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
     "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
@@ -66,7 +68,7 @@ def properties(clusters: Mapping[str, KafkaUrl], into: Iterable[str]) -> str:
             "config.providers.dir.class = org.apache.kafka.common.config.provider.DirectoryConfigProvider",
             "",
             *(line for name, url in clusters.items() for line in (*_cluster(name, url), "")),
-            *(line for origin, target in flows for line in (*_flow(origin, target, clusters[target].replication), "")),
+            *(line for origin, target in flows for line in (*_flow(origin, target, _copies(clusters[target])), "")),
             _COMMON,
         )
     )
@@ -75,7 +77,7 @@ def properties(clusters: Mapping[str, KafkaUrl], into: Iterable[str]) -> str:
 def _cluster(name: str, url: KafkaUrl) -> Iterator[str]:
     yield f"{name}.bootstrap.servers = {url.bootstrap}"
     for part in ("config", "offset", "status"):
-        yield f"{name}.{part}.storage.replication.factor = {url.replication}"
+        yield f"{name}.{part}.storage.replication.factor = {_copies(url)}"
     if url.security != "plaintext":
         yield f"{name}.security.protocol = {url.security.upper()}"
     if url.user:
@@ -99,11 +101,18 @@ def _client_certificate(name: str, url: KafkaUrl) -> Iterator[str]:
     yield f"{name}.ssl.keystore.key = {_content(url.key)}"
 
 
-def _flow(origin: str, target: str, replication: int) -> Iterator[str]:
+def _flow(origin: str, target: str, copies: int) -> Iterator[str]:
     """`[.]` is a dot and only that; it needs none of the backslashes that a properties file eats."""
     yield f"{origin}->{target}.enabled = true"
     yield f"{origin}->{target}.topics = testamur[.]{origin}[.]({'|'.join(PUBLIC)})[.]v1"
-    yield f"{origin}->{target}.replication.factor = {replication}"
+    yield f"{origin}->{target}.replication.factor = {copies}"
+
+
+def _copies(url: KafkaUrl) -> int:
+    """What MirrorMaker is told of the copies of a topic that it makes itself: this text is written without asking a cluster,
+    so unsaid it is left to the cluster's own `default.replication.factor`.
+    """
+    return url.replication or _AS_THE_CLUSTER_SAYS
 
 
 def _content(path: str) -> str:

@@ -3,7 +3,8 @@
     kafka://[user[:password]@]host[:port][,host[:port]...][/][?option=value&...]
 
 - Options: `security` (plaintext, ssl, sasl_plaintext, sasl_ssl), `mechanism` (PLAIN, SCRAM-SHA-256, SCRAM-SHA-512), `ca`,
-  `cert`, `key` (files in PEM), `replication` (copies of a topic that we make; unsaid, one).
+  `cert`, `key` (files in PEM), `replication` (copies of a topic that we make; unsaid, as many as the cluster
+  can give, three at most).
 - User and password are percent-encoded (RFC 3986, 2.1).
 - Unsaid, it is the safe one: with a user `sasl_ssl` and SCRAM-SHA-512, with a file of TLS `ssl`, else `plaintext`.
 - A fault is a sentence that never repeats the URL, for it may hold a password.
@@ -51,8 +52,8 @@ class KafkaUrl:
     """A file with our own certificate, where the brokers ask for one."""
     key: str = ""
     """Its private key, where that is in a file of its own."""
-    replication: int = 1
-    """Copies of a topic that we make."""
+    replication: int | None = None
+    """Copies of a topic that we make; None leaves it to what the cluster can give."""
 
     @classmethod
     def parse(cls, url: str) -> KafkaUrl:
@@ -72,7 +73,7 @@ class KafkaUrl:
             bootstrap=",".join(_address(host) for host in hosts.split(",")),
             user=_decoded(user),
             password=_decoded(password),
-            replication=_number(options.pop("replication", "1")),
+            replication=_number(options.pop("replication")) if "replication" in options else None,
             **_consistent(options, user=bool(user)),
         )
 

@@ -6,6 +6,12 @@
 - Broker retention is transport only: the log table of the origin is the archive from which a hole is filled. `issuance` is
   never served to anybody, so nothing could fill it: it is kept for ever.
 - Only checkpoints are compacted: the newest one says all that earlier ones said.
+- Copies: as many as the cluster can give, three at most, unless the URL says how many. With three, a write waits for two:
+  any one broker may die, nothing that was acknowledged goes with it, and writing goes on. With two it waits for one, or
+  either's death would stop all writing: two copies outlive a broker, but what was acknowledged while only one was in step is
+  on that one alone. It is published again from the archive should its disk be lost, so going on was chosen.
+- The broker keeps records uncompressed, whatever a mirror sends: one that was compressed by a codec that is not installed
+  here could not be read, and what a small one unpacks to would be limited by nothing.
 - Records that no consumer could take in are kept in that consumer's store, so there are no dead-letter topics.
 
 What a change of settings would let the broker throw away is marked as such, so that nobody does it without a word.
@@ -33,6 +39,9 @@ MAX_BATCH_BYTES = 2 * 1024 * 1024
 
 SAFE_REPLICATION = 3
 """From so many replicas on, a write waits for two: one broker may be lost, and none of what was acknowledged."""
+
+MOST_COPIES = 3
+"""How many copies a topic is given at most where the URL does not say how many."""
 
 _CHECKPOINT_SEGMENT_MS = 3600 * 1000
 """Only closed segments are compacted; an hour's checkpoints are the most that a newcomer reads for nothing."""
@@ -64,6 +73,13 @@ class Difference(NamedTuple):
         return self.setting == "topic"
 
 
+def copies_to_try(said: int | None) -> tuple[int, ...]:
+    """How many copies to ask a cluster for, one after the other until it takes one: it alone knows all its brokers, those
+    too that are away just now.
+    """
+    return (said,) if said else tuple(range(MOST_COPIES, 0, -1))
+
+
 def topics_of(node: str, neighbours: Iterable[str]) -> tuple[str, ...]:
     """Every topic of a node's broker: its own, then each neighbour's public ones, most important stream first."""
     own = (topic_name(node, stream) for stream in STREAMS)
@@ -81,6 +97,7 @@ def settings_of(topic: str, replication: int = 1) -> dict[str, str]:
         "retention.ms": str(RETENTION_MS) if public else FOR_EVER,
         "retention.bytes": FOR_EVER,
         "max.message.bytes": str(MAX_BATCH_BYTES),
+        "compression.type": "uncompressed",
         "min.insync.replicas": "2" if replication >= SAFE_REPLICATION else "1",
         # retention counts from arrival: a producer's clock, or a mirror that was down for long, decides nothing
         "message.timestamp.type": "LogAppendTime",
@@ -103,7 +120,7 @@ def differences(topics: Iterable[str], found: Mapping[str, TopicState], replicat
 
 def _of_topic(topic: str, state: TopicState | None, replication: int) -> Iterator[Difference]:
     if state is None:
-        yield Difference(topic, "topic", "missing", f"{PARTITIONS} partition", changeable=True)
+        yield Difference(topic, "topic", "missing", _new(replication), changeable=True)
         return
     if state.partitions != PARTITIONS:
         yield Difference(topic, "partitions", str(state.partitions), str(PARTITIONS), changeable=False)
@@ -115,6 +132,10 @@ def _of_topic(topic: str, state: TopicState | None, replication: int) -> Iterato
         held = state.settings.get(name, "")
         if not _same(held, value):
             yield Difference(topic, name, held, value, changeable=True, drops=_drops(name, state.settings, wanted))
+
+
+def _new(replication: int) -> str:
+    return f"{PARTITIONS} partition, {replication} {'copy' if replication == 1 else 'copies'}"
 
 
 def _same(held: str, wanted: str) -> bool:

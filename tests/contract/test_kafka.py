@@ -12,7 +12,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.util import calc_crc32c
-from confluent_kafka import ConsumerGroupTopicPartitions, Producer
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Producer
+from confluent_kafka import KafkaError as KafkaFault
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 
@@ -59,6 +60,35 @@ async def test_a_cancelled_append_lands_once_or_not_at_all_and_never_behind_the_
         if value.startswith("cancelled"):
             assert found.count(value) == 1
             assert found[found.index(value) + 1] == value.replace("cancelled", "next")
+
+
+async def test_what_came_compressed_is_read_whatever_codecs_are_installed_here(url: str, bus: KafkaBus, t: str) -> None:
+    await bus.append(t, [message("0")])
+    for codec in ("gzip", "snappy", "lz4", "zstd"):
+        await asyncio.to_thread(produce_compressed, url, t, codec, codec.encode() * 100)
+    found = await read(reader(bus, t), 5)
+    assert [record.value[:4] for record in found] == [b"0", b"gzip", b"snap", b"lz4l", b"zstd"]
+
+
+async def test_what_unpacks_to_more_than_a_topic_takes_is_refused_though_it_came_small(
+    url: str, bus: KafkaBus, t: str
+) -> None:
+    await bus.append(t, [message("0")])
+    with pytest.raises(KafkaException) as caught:
+        await asyncio.to_thread(produce_compressed, url, t, "gzip", bytes(20_000_000))
+    assert caught.value.args[0].code() == KafkaFault.MSG_SIZE_TOO_LARGE
+    assert await bus.end(t) == 1
+
+
+def produce_compressed(url: str, topic: str, codec: str, value: bytes) -> None:
+    """What a mirror does whose operator chose a codec."""
+    eager = {"compression.type": codec, "message.max.bytes": 30_000_000, "log_level": 0}
+    producer = Producer({**KafkaUrl.parse(url).librdkafka(), **eager})
+    faults: list[KafkaFault] = []
+    producer.produce(topic, value, on_delivery=lambda fault, _: faults.append(fault) if fault else None)
+    assert producer.flush(PATIENCE) == 0
+    if faults:
+        raise KafkaException(faults[0])
 
 
 def batches(name: str) -> list[Message]:

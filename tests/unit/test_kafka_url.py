@@ -56,8 +56,8 @@ def test_the_shown_url_has_no_password_and_means_the_same_otherwise() -> None:
         assert hidden not in repr(url)
 
 
-def test_a_topic_gets_one_copy_unless_more_are_asked_for() -> None:
-    assert KafkaUrl.parse("kafka://broker").replication == 1
+def test_how_many_copies_a_topic_gets_is_the_clusters_matter_unless_the_url_says_so() -> None:
+    assert KafkaUrl.parse("kafka://broker").replication is None
     assert KafkaUrl.parse("kafka://broker?replication=3").replication == 3
 
 

@@ -108,7 +108,7 @@ def test_several_brokers_of_a_cluster_and_its_replicas_are_written(capsys: pytes
     written = _config(capsys, EE, f"be-fr=kafka://{BE.partition('=')[2]}?replication=3")
     assert written["be-fr.bootstrap.servers"] == "three.example:9092,four.example:9092"
     assert written["ee->be-fr.replication.factor"] == "3"
-    assert written["be-fr->ee.replication.factor"] == "1"
+    assert written["be-fr->ee.replication.factor"] == "-1", "as ee's brokers have it by default"
 
 
 def test_a_suspended_node_is_left_out_and_said(capsys: pytest.CaptureFixture[str]) -> None:

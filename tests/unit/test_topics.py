@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from services.cli.app import run
 from services.cli.exits import Code
 from shared.bus.access import HEARS, Right, group_of, principal_of, rights_of, writers_beside
-from shared.bus.topics import TopicState, differences, settings_of, topics_of
+from shared.bus.topics import TopicState, copies_to_try, differences, settings_of, topics_of
 from shared.clock import SystemClock
 from shared.events.base import PUBLIC, STREAMS
 from shared.events.entry import MAX_ENTRY_BYTES
@@ -79,6 +79,22 @@ def test_a_write_never_waits_for_more_replicas_than_there_are(there: int, wanted
 
 def test_from_three_replicas_on_a_write_waits_for_two() -> None:
     assert [settings_of(STATUS, replicas)["min.insync.replicas"] for replicas in (1, 2, 3, 5)] == ["1", "1", "2", "2"]
+
+
+@pytest.mark.parametrize(("copies", "told"), [(1, "1 partition, 1 copy"), (3, "1 partition, 3 copies")])
+def test_of_a_missing_topic_it_is_said_how_many_copies_it_will_get(copies: int, told: str) -> None:
+    (found,) = differences([STATUS], {}, copies)
+    assert found.missing
+    assert found.wanted == told
+
+
+def test_what_a_mirror_compressed_is_kept_uncompressed() -> None:
+    assert all(settings_of(topic)["compression.type"] == "uncompressed" for topic in TOPICS)
+
+
+def test_unsaid_a_cluster_is_asked_for_three_copies_and_for_fewer_as_long_as_it_refuses() -> None:
+    assert copies_to_try(None) == (3, 2, 1)
+    assert copies_to_try(5) == (5,)
 
 
 def test_a_topic_of_several_partitions_cannot_be_mended_in_place() -> None:
