@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from aiokafka import errors as kafka
@@ -19,10 +20,11 @@ from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 
-from shared.bus.kafka_connection import REQUEST_MS, Connection
+from shared.bus.kafka_connection import GOODBYE, REQUEST_MS, Connection
 from shared.bus.kafka_url import KafkaUrl
 from shared.bus.port import BusUnavailable
 from shared.bus.topics import PARTITIONS, copies_to_try, settings_of
+from shared.errors import TestamurError
 
 T = TypeVar("T")
 
@@ -114,6 +116,15 @@ class Cluster:
         await self.connection.ask(ask)
         self._known.add(topic)
 
+    async def shortfall(self, topic: str) -> kafka.KafkaError | None:
+        """Why nothing can be appended to a topic just now, as far as the cluster says at once: nobody leads it, or some of
+        its copies are not in step.
+        """
+        with suppress(TestamurError, TimeoutError):
+            async with asyncio.timeout(GOODBYE):
+                return await self.connection.ask(lambda client: _shortfall(client, topic))
+        return None
+
     def forget(self, topic: str) -> None:
         """Look anew whether this topic is there."""
         self._known.discard(topic)
@@ -164,6 +175,17 @@ class Cluster:
                 raise
 
         return await self.connection.ask(asking)
+
+
+async def _shortfall(client: AIOKafkaClient, topic: str) -> kafka.KafkaError | None:
+    response = await client.send(client.get_random_node(), MetadataRequest([topic], False))
+    for _, _, _, partitions in response.topics:
+        for _, _, leader, replicas, in_step, *_ in partitions:
+            if leader < 0:
+                return kafka.LeaderNotAvailableError()
+            if len(in_step) < len(replicas):
+                return kafka.NotEnoughReplicasError()
+    return None
 
 
 async def _offsets(client: AIOKafkaClient, node: int, topics: list[str], when: int) -> dict[str, int]:

@@ -2,6 +2,8 @@
 
 - Whatever fails ends the connection, and the next question makes a new one from the URL: a cluster whose brokers moved
   is found again.
+- One broker of several that is gone is no failure: a question that went to it is asked again, of whoever is there, until the
+  cluster has put others in its place.
 - Every question ends within `PATIENCE` seconds, with its answer or with `BusUnavailable`.
 """
 
@@ -28,6 +30,9 @@ REQUEST_MS = 8_000
 
 PATIENCE = 12.0
 """Seconds for one call with its retries, so that nothing above waits on a cluster that is gone."""
+
+SEVERAL = 2
+"""So many brokers are a cluster in which others may do what one cannot."""
 
 PAUSE = 0.1
 """Seconds between tries while a leader or a coordinator is being found."""
@@ -57,8 +62,9 @@ class Connection:
 
     async def ask(self, question: Callable[[AIOKafkaClient], Awaitable[T]]) -> T:
         """Ask until there is an answer. What may heal at once is asked again; so is what failed for a connection that was
-        open before, since it may have been lost long ago.
+        open before, since it may have been lost long ago. When time runs out, what was said last explains more than that.
         """
+        last: BaseException | None = None
         try:
             async with asyncio.timeout(PATIENCE):
                 while True:
@@ -67,17 +73,22 @@ class Connection:
                     client = await self._connected()
                     try:
                         return await question(client)
-                    except NO_CONNECTION:
+                    except NO_CONNECTION as error:
                         await self._drop(client)
                         if fresh:
-                            raise
+                            if len(client.cluster.brokers()) < SEVERAL:
+                                raise
+                            last = error
+                            await asyncio.sleep(PAUSE)
                     except kafka.KafkaError as error:
                         if not error.retriable:
                             raise
+                        last = error
                         await asyncio.sleep(PAUSE)
         except FAILURES as error:
             await self._drop(self._client)
-            raise await self.reason(error) from error
+            told = last if last is not None and isinstance(error, TimeoutError) else error
+            raise await self.reason(told) from error
 
     async def reason(self, error: BaseException) -> TestamurError:
         """The sentence for a failure. For lack of a connection it is tried once more: the library does not say why."""

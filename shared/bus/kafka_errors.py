@@ -26,6 +26,14 @@ NO_CONNECTION = (kafka.KafkaConnectionError, kafka.NodeNotReadyError, kafka.Corr
 FAILURES = (kafka.KafkaError, OSError, TimeoutError)
 """Whatever a call of the library fails with when Kafka is the cause."""
 
+_UNLED = (
+    kafka.LeaderNotAvailableError,
+    kafka.NotLeaderForPartitionError,
+    kafka.GroupCoordinatorNotAvailableError,
+    kafka.NotCoordinatorForGroupError,
+    kafka.GroupLoadInProgressError,
+)
+
 _LISTENER = "security= and mechanism= in TESTAMUR_BUS must be what this listener expects"
 
 _SENTENCES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
@@ -59,7 +67,7 @@ _SENTENCES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], s
         "Kafka at {where} has too few copies of a topic in step to be safe. Bring the missing brokers back.",
     ),
     (
-        kafka.LeaderNotAvailableError,
+        _UNLED,
         "Kafka at {where} has no broker that leads a topic at present. Bring the missing brokers back.",
     ),
     (

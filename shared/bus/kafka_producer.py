@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -67,6 +68,8 @@ class Producer:
             except FAILURES as error:
                 await self._discard(producer)
                 self._cluster.forget(topic)
+                if isinstance(error, TimeoutError):  # the library tries on whatever it is told, and does not tell us
+                    raise await self._connection.reason(await self._cluster.shortfall(topic) or error) from error
                 raise await self._connection.reason(error) from error
             return last if last != NEVER_BEFORE else (await self._cluster.bounds([topic]))[topic][1]
 
@@ -86,6 +89,7 @@ class Producer:
                 except FAILURES as error:
                     await let_go(producer.stop(), producer.client)
                     raise await self._connection.reason(error) from error
+                producer._message_accumulator._pending_batches = _Pending()  # noqa: SLF001 - see there
                 self._producer = producer
             return self._producer
 
@@ -95,13 +99,32 @@ class Producer:
             return
         if producer is self._producer:
             self._producer = None
-        producer._message_accumulator.fail_all(kafka.ProducerClosed())  # noqa: SLF001 - the library has no other way to give up
+        _give_up(producer._message_accumulator)  # noqa: SLF001 - the library has no other way to give up
         await let_go(producer.stop(), producer.client)
 
     def _landed(self, sending: asyncio.Task[int]) -> None:
         self._under_way.discard(sending)
         if not sending.cancelled():
             sending.exception()  # known from here on, also when its caller is gone
+
+
+def _give_up(accumulator: Any) -> None:
+    """Fail all batches, and take note of it where nobody waits: what is never asked for its error writes it into the log."""
+    accumulator.fail_all(kafka.ProducerClosed())
+    for batch in (*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches):  # noqa: SLF001
+        for future in (batch.future, batch._drain_waiter):  # noqa: SLF001
+            if not future.cancelled():
+                future.exception()
+
+
+class _Pending(set[Any]):
+    """The library's set of batches under way. It takes each out once more after one that is being retried was given up,
+    and where that raised, its sender died of it with a traceback in the log.
+    """
+
+    def remove(self, batch: Any) -> None:
+        """Take out a batch that may be gone already."""
+        self.discard(batch)
 
 
 async def _publish(producer: AIOKafkaProducer, topic: str, messages: Sequence[Message]) -> int:
