@@ -1,7 +1,7 @@
-"""What every test has: the real engines (tests/engines), ended with the run, and the mark of those that start any.
+"""What every test has: the real engines (tests/engines), ended with the run, and the mark of those that start their own.
 
-Tests that start brokers, databases or whole deployments are marked `engines` and run one after the other, with the machine
-to themselves. The others share it (`make test`).
+Tests that start brokers, databases or whole deployments of their own are marked `engines` and run one after the other, with
+the machine to themselves. The others share it, and the engines that all of them use (`make test`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import pytest
 
 pytest_plugins = ["tests.engines.plugin"]
 
-_NAMED = re.compile(r"kafka|mongo", re.IGNORECASE)
-"""What a test names that is about an engine; the contracts that every adapter fulfils share one, and name none."""
+_OWN = re.compile(r"\bown_(kafka|mongo)|\bmirror_maker\b|\btests\.nations\b")
+"""By what a test starts an engine of its own; those that all tests share are had by other names."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -28,6 +28,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @cache
 def _is_heavy(path: Path) -> bool:
-    folder = path.parent.name
-    names_engines = folder in ("contract", "integration") and bool(_NAMED.search(path.read_text()))
-    return folder in ("chaos", "e2e") or names_engines
+    return path.parent.name == "e2e" or bool(_OWN.search(path.read_text()))
