@@ -20,6 +20,7 @@ import orjson
 from services.notifier.delivery import Courier
 from services.notifier.repository import DELIVERIES
 from services.registry.credentials.repository import REFUSALS
+from services.registry.status.handlers import StatusLists
 from services.verifier.repository import FACTS
 from shared.bus.inbox import Inbox
 from shared.bus.listener import Listener
@@ -31,7 +32,10 @@ from shared.errors import Unavailable
 from shared.events.entry import parse
 from shared.home import Home
 from shared.ids import topic_name
+from shared.jose import gate
+from shared.jose.purpose import CREDENTIAL
 from shared.settings import NodeSettings
+from shared.status.bitstring import decode, is_set
 from tests.world import Nation, running
 
 ISSUED = 6
@@ -48,6 +52,8 @@ POINTS: dict[str, tuple[type, str, str]] = {
     "consumer, after its transaction": (Inbox, "_transact", "after"),
     "consumer, after its store was away": (Inbox, "_transact", "refused"),
     "consumer, after its offset": (Listener, "_take", "after"),
+    "status list, before it is signed": (StatusLists, "_publish", "before"),
+    "status list, signed and not handed out": (StatusLists, "_publish", "after"),
     "webhook, before it is sent": (Courier, "_send", "before"),
     "webhook, sent and not marked": (Courier, "_send", "after"),
 }
@@ -121,6 +127,7 @@ async def work(nation: Nation) -> None:
         if number % 2:
             await nation.must("registry", "POST", f"/credentials/{made['ref']}/revoke", {"reason": "error"})
             print(f"revoked {made['ref']}", flush=True)
+        await nation.clients["registry"].get("/status-lists/1")
     await nation.settles()
     await asyncio.sleep(1.0)
     print("finished", flush=True)
@@ -144,8 +151,12 @@ async def look(nation: Nation) -> None:
     seen = [row.key for row in await verifier.scan(FACTS)]
     refused = [row.key for row in await registry.scan(REFUSALS)]
     made = await nation.must("issuer", "GET", "/credentials?limit=200")
+    listed = gate.claims(gate.read((await nation.clients["registry"].get("/status-lists/1")).content, typ=CREDENTIAL))
+    bits = decode(listed["credentialSubject"]["encodedList"])
+    places = [index for index in range(len(bits) * 8) if is_set(bits, index)]
     true = {
         "chains": chains,
+        "listed": places,
         "facts": seen,
         "refused": refused,
         "issuer": {one["ref"]: one["status"] for one in made["items"]},

@@ -68,6 +68,7 @@ def _nothing_lost_nothing_twice(lines: list[str], true: dict, receiver: Receiver
     for what, ref in acknowledged:
         assert ref in (registered if what == "issued" else revoked), f"an acknowledged {what} is lost"
         assert true["issuer"][ref] in ("registered", "revoked")
+    assert len(true["listed"]) == len(revoked), "the status list says of another number that they are revoked"
     assert registered.keys() == true["issuer"].keys(), "what the issuer holds and what is registered differ"
     assert len(true["facts"]) == len(set(true["facts"])) == sum(registered.values()) + sum(revoked.values())
     told = Counter((one["type"], one["data"]["ref"]) for one in receiver.told.values())
