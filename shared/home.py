@@ -3,7 +3,7 @@
     home/passphrase            opens the keys, unless TESTAMUR_KEY_PASSPHRASE does (mode 0600)
     home/keys/*.jwe            root, anchor, the service keys, access-token, institution-*
     home/root.json             the public half of the root
-    home/certificates/*.jwt    what the root says of each service key (public)
+    home/certificates/*.jwt    what the root says of each service key (public); `shared.generations` says how one is rotated
     home/federation.json       the list as its anchors signed it (public)
     home/federation.version    the newest list that was ever in use here: an older one is refused
     home/anchors.json          whom this node lets sign the list: pinned by hand, never learnt from a list
@@ -25,6 +25,7 @@ from pathlib import Path
 import orjson
 
 from shared.errors import Misconfigured
+from shared.generations import UNCERTIFIED, Generation, Generations, put
 from shared.jose.keyfile import KeyFile
 from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
@@ -49,13 +50,6 @@ CERTIFIED: Mapping[str, tuple[Purpose, str, tuple[str, ...]]] = {
 _NEWEST = "federation.version"
 
 
-def _put(path: Path, content: bytes) -> None:
-    """Put a file in place in one step: services read it meanwhile, and must not see half of it."""
-    arriving = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    arriving.write_bytes(content)
-    arriving.replace(path)
-
-
 @cache
 def _opened(folder: Path, passphrase: str) -> KeyFile:
     """A key folder, opened once a process: stretching the passphrase is meant to be slow, and four services share it."""
@@ -72,6 +66,8 @@ class Home:
     def __init__(self, settings: NodeSettings) -> None:
         self.settings = settings
         self.folder = Path(settings.home)
+        self.generations = Generations(self.folder)
+        self._loaded: dict[str, LocalSigner] = {}
 
     @cached_property
     def keys(self) -> KeyFile:
@@ -79,12 +75,26 @@ class Home:
         return _opened((self.folder / "keys").resolve(), self._passphrase())
 
     def signer(self, name: str) -> LocalSigner:
-        """A key of this node by its name; raises `Misconfigured` with what to do where it is missing."""
-        return self.keys.load(name)
+        """A key of this node by its name, of a service key the newest; raises `Misconfigured` where it is missing."""
+        if name != UNCERTIFIED and name not in CERTIFIED:
+            return self.keys.load(name)
+        found = self.generations.of(name)
+        return self.load(found[-1].name if found else name)
 
-    def signer_of(self, stream: str) -> LocalSigner:
-        """The key that signs one of this node's chains."""
-        return self.signer(next(name for name, (_, _, streams) in CERTIFIED.items() if stream in streams))
+    def load(self, name: str) -> LocalSigner:
+        """The service key of that very file name, which is kept at hand: a file of that name never holds another."""
+        if name not in self._loaded:
+            self._loaded[name] = self.keys.load(name)
+        return self._loaded[name]
+
+    def certified(self, name: str) -> tuple[LocalSigner, str]:
+        """A service key in use and what the root says of it, for what brings its certificate along."""
+        newest = self.generations.of(name)[-1]
+        return self.load(newest.name), newest.certificate
+
+    def name_of(self, stream: str) -> str:
+        """The name of the key that signs one of this node's streams."""
+        return next(name for name, (_, _, streams) in CERTIFIED.items() if stream in streams)
 
     def set_up(self, now: datetime) -> None:
         """Make what is missing: keys, certificates, and a federation of one; what is there stays as it is. Processes that
@@ -99,9 +109,15 @@ class Home:
                 self._found(now)
 
     def certificates(self) -> dict[str, str]:
-        """What the root says of each service key, by the key's name; the registry's own event key comes first."""
-        found = {name: self._certificate_file(name) for name in CERTIFIED}
-        return {name: path.read_text().strip() for name, path in found.items() if path.exists()}
+        """What the root says of each service key, by the key's name, earlier generations included; the registry's own event
+        key comes first.
+        """
+        return {one.name: one.certificate for name in CERTIFIED for one in self.generations.of(name)}
+
+    def believed(self, name: str) -> list[Generation]:
+        """The generations that are believed outside any chain: all but the compromised ones that have a successor."""
+        found = self.generations.of(name)
+        return [one for one in found if one is found[-1] or one.retired != "compromised"]
 
     def node(self) -> Node:
         """This node as a federation list would name it; its jurisdiction is the country in its name."""
@@ -117,8 +133,8 @@ class Home:
         again = (self.folder / "anchors.json").exists() and self.anchors().keys() & anchors.keys()
         if not again:  # other anchors, chosen by hand, count their lists anew
             (self.folder / _NEWEST).unlink(missing_ok=True)
-        _put(self.folder / "anchors.json", orjson.dumps(pinned, option=orjson.OPT_INDENT_2))
-        _put(self.federation_file, signed_list)
+        put(self.folder / "anchors.json", orjson.dumps(pinned, option=orjson.OPT_INDENT_2))
+        put(self.federation_file, signed_list)
 
     @property
     def federation_file(self) -> Path:
@@ -137,7 +153,7 @@ class Home:
     def note_list(self, version: int) -> None:
         """Remember the version of a list that is in use now."""
         if version > self.newest_list:
-            _put(self.folder / _NEWEST, b"%d\n" % version)
+            put(self.folder / _NEWEST, b"%d\n" % version)
 
     def anchors(self) -> dict[str, VerificationKey]:
         """The anchors that this node pins, by key id."""
@@ -195,12 +211,10 @@ class Home:
 
     def _certify(self, name: str, now: datetime) -> None:
         purpose, service, streams = CERTIFIED[name]
-        path = self._certificate_file(name)
         key = self.keys.load_or_create(name, purpose)
-        if path.exists():
+        if self.generations.of(name):
             return
         self._root()
-        path.parent.mkdir(exist_ok=True)
         statement = certify(
             self.signer("root"),
             federation=self.settings.federation,
@@ -210,10 +224,7 @@ class Home:
             issued=now,
             streams=streams,
         )
-        path.write_text(statement + "\n")
-
-    def _certificate_file(self, name: str) -> Path:
-        return self.folder / "certificates" / f"{name}.jwt"
+        self.generations.certify(name, statement)
 
     def _passphrase(self) -> str:
         if self.settings.key_passphrase is not None:

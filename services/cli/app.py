@@ -23,6 +23,7 @@ from services.cli import (
     exports,
     federations,
     institutions,
+    keys,
     migrate,
     mirror,
     offers,
@@ -64,11 +65,12 @@ app.add_typer(institutions.app, name="institution")
 app.add_typer(offers.app, name="offer")
 app.add_typer(federations.app, name="federation")
 app.add_typer(events.app, name="events")
+app.add_typer(keys.app, name="keys")
 app.add_typer(dead.app, name="dead")
 app.add_typer(topics.app, name="topics")
 app.add_typer(mirror.app, name="mirror")
 
-GROUPS = frozenset({"institution", "offer", "federation", "events", "dead", "topics", "mirror"})
+GROUPS = frozenset({"institution", "offer", "federation", "events", "keys", "dead", "topics", "mirror"})
 """The groups that have a name of their own."""
 
 

@@ -114,8 +114,7 @@ def node_bearer(settings: NodeSettings, audience: str) -> str:
     """A token by which this node shows itself to the node `audience`, for the log's door."""
     home = require_set_up(settings)
     return node_token.mint(
-        home.signer("node-token"),
-        home.certificates()["node-token"],
+        *home.certified("node-token"),
         federation=settings.federation,
         node=settings.node,
         audience=audience,

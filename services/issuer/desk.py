@@ -33,6 +33,7 @@ class Desk:
     ) -> None:
         self.store = store
         self.door = door
+        self.home = home
         self.settings = settings
         self.node = settings.node
         self.clock = clock

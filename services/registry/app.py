@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -20,12 +20,11 @@ from services.registry.settings import RegistrySettings
 from services.registry.status import repository as status
 from services.registry.status.handlers import StatusLists
 from services.registry.trust import repository as trust
-from services.registry.trust.handlers import announce_service_keys
+from services.registry.trust.service_keys import announce_service_keys, look_for_service_keys
 from shared.bus.engine import Engine
 from shared.bus.port import Bus
 from shared.clock import Clock
 from shared.events.base import OFFERS, REGISTRATIONS, STATUS, TRUST
-from shared.home import Home
 from shared.settings import NodeSettings
 from shared.web import operations
 from shared.web.app import make_app
@@ -61,10 +60,11 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             bus=bus,
         ) as floor:
             engine = floor.engine
-            await announce_service_keys(engine.outbox, _certified(engine.home))
+            await announce_service_keys(engine)
             app.state.door, app.state.status_lists = floor.door, _status_lists(mine, engine)
             app.state.offers = OfferIndex(engine.store)
             engine.spawn(lambda: _look_for_due(engine, mine.due_interval), "due")
+            engine.spawn(lambda: look_for_service_keys(engine), "service keys")
             yield
 
     return make_app(
@@ -80,15 +80,10 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
     )
 
 
-def _certified(home: Home) -> Mapping[str, tuple[str, str]]:
-    """Key id and certificate of each service key, the registry's own first."""
-    return {name: (home.signer(name).kid, certificate) for name, certificate in home.certificates().items()}
-
-
 def _status_lists(settings: RegistrySettings, engine: Engine) -> StatusLists:
     return StatusLists(
         engine.store,
-        engine.home.signer("status-list"),
+        lambda: engine.home.signer("status-list"),
         engine.clock,
         base=settings.status_list_url,
         issuer=settings.source("registry"),

@@ -64,5 +64,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
 def desk_of(engine: Engine, policy: Policy, lists: tuple[TrustedList, ...] = (), shapes: Path | None = None) -> Desk:
     """What questions are answered with, on a running engine."""
     replica = Replica(engine.store, engine.inbox, engine.membership)
-    seal = Seal(engine.home.signer("receipt"), engine.home.certificates()["receipt"])
-    return Desk(replica, engine.clock, policy, engine.settings.node, engine.settings.federation, lists, shapes, seal)
+    me, federation = engine.settings.node, engine.settings.federation
+    return Desk(
+        replica, engine.clock, policy, me, federation, lists, shapes, lambda: Seal(*engine.home.certified("receipt"))
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -50,7 +51,8 @@ class Desk:
     federation: str
     trusted_lists: tuple[TrustedList, ...] = ()
     shapes: Path | None = None
-    seal: Seal | None = None
+    seal: Callable[[], Seal] | None = None
+    """Gives what signs receipts now."""
 
 
 async def check(desk: Desk, question: VerifyCredential) -> Report:
@@ -100,9 +102,8 @@ def receipt_of(desk: Desk, report: Report) -> str | None:
         reason=report.reason,
         as_of={"epoch": known.epoch, "registrations": known.seq, "status": known.status_seq, "trust": known.trust_seq},
     )
-    return receipt.mint(
-        desk.seal.signer, desk.seal.certificate, found, federation=desk.federation, node=desk.me, now=context.now
-    )
+    seal = desk.seal()
+    return receipt.mint(seal.signer, seal.certificate, found, federation=desk.federation, node=desk.me, now=context.now)
 
 
 async def verify_sealed(desk: Desk, raw: bytes) -> SealReport:

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from shared.bus.log import HEADS, LOG, archived, as_body, position_of
 from shared.bus.relay import Relay
+from shared.bus.signing import Signing
 from shared.bus.wakeups import Wakeups
 from shared.clock import Clock, rfc3339
 from shared.events.base import CATALOGUE, CHECKPOINTS, STREAMS
@@ -18,7 +19,6 @@ from shared.events.chain import log_prefix
 from shared.events.checkpoints import Checkpoint, Head
 from shared.events.entry import Place, Said, seal
 from shared.ids import new_event_id, topic_name
-from shared.jose.signers import Signer
 from shared.store.port import Document, Store, Transaction
 
 BUSY_INTERVAL = 0.25
@@ -28,9 +28,9 @@ BUSY_INTERVAL = 0.25
 class Checkpointer:
     """Makes one node's checkpoints, on the store that holds its public chains."""
 
-    def __init__(self, store: Store, signer: Signer, clock: Clock, federation: str, node: str, interval: float) -> None:
+    def __init__(self, store: Store, signing: Signing, clock: Clock, federation: str, node: str, interval: float) -> None:
         self._store = store
-        self._signer = signer
+        self._signing = signing
         self._clock = clock
         self._federation = federation
         self._node = node
@@ -59,7 +59,9 @@ class Checkpointer:
         last = await self._store.get(HEADS, self._topic)
         reached = position_of(last)
         place = Place(self._federation, self._node, reached.epoch, reached.seq + 1)
-        entry = seal(Said.of(event, new_event_id(), now), place, self._signer)
+        # after the head was read: a key that was retired since can only lose against the one that came before this
+        signer = (await self._signing.now())[CHECKPOINTS.name]
+        entry = seal(Said.of(event, new_event_id(), now), place, signer)
         old = await self._outlived()
 
         async def work(tx: Transaction) -> None:

@@ -33,6 +33,7 @@ from shared.bus.pages import Fetch, Pages
 from shared.bus.port import Bus
 from shared.bus.relay import MARKS, Relay
 from shared.bus.sequencer import Sequencer
+from shared.bus.signing import SigningKeys
 from shared.bus.wakeups import Wakeups
 from shared.clock import Clock, SystemClock
 from shared.errors import Unavailable
@@ -74,6 +75,7 @@ class Engine:
     bus: Bus
     outbox: Outbox
     membership: Membership
+    keyring: Keyring
     inbox: Inbox
     listener: Listener
     leadership: Leadership
@@ -151,12 +153,13 @@ async def open_engine(
             bus = await open_bus(settings.bus_url)
             closing.push_async_callback(bus.close)
         said, membership = Outbox(store, clock), Membership(home, clock)
-        inbox = Inbox(said, membership, Keyring(store, membership, home.certificates()), hears or {})
+        keyring = Keyring(store, membership, home.certificates())
+        inbox = Inbox(said, membership, keyring, hears or {})
         await inbox.load()
         listener = Listener(bus, inbox, membership, name=service, streams=streams, foreign=foreign)
         leadership = Leadership(store, service, clock)
         await leadership.look()
-        engine = Engine(settings, service, clock, home, store, bus, said, membership, inbox, listener, leadership)
+        engine = Engine(settings, service, clock, home, store, bus, said, membership, keyring, inbox, listener, leadership)
         closing.push_async_callback(engine.stop)
         engine.checks.update(store=engine.store_not_ready, listener=listener.not_ready)
         engine.begin()
@@ -182,23 +185,23 @@ def _start_saying(engine: Engine, writes: Sequence[Stream]) -> None:
     if not writes:
         return
     settings, streams = engine.settings, list(writes)
-    signers = {stream: engine.home.signer_of(stream.name) for stream in streams}
-    sequencer = Sequencer(engine.outbox, signers, settings.federation, settings.node)
     public = any(stream.public for stream in streams)
+    signed = [stream.name for stream in (*streams, *([CHECKPOINTS] if public else []))]
+    signing = SigningKeys(engine.home, engine.store, settings.node, signed)
+    sequencer = Sequencer(engine.outbox, signing, engine.keyring.learn, streams, settings.federation, settings.node)
     relay = Relay(engine.store, engine.bus, settings.node, _drained_first(streams, public=public))
     sequencer.on_advance += [relay.wake.set, engine.log_advanced.fire_all]
     engine.sequencer, engine.relay = sequencer, relay
     engine.spawn(sequencer.run, "sequencer")
     engine.spawn(relay.run, "relay")
     if public:
-        _start_checkpoints(engine, sequencer, relay)
+        _start_checkpoints(engine, signing, sequencer, relay)
 
 
-def _start_checkpoints(engine: Engine, sequencer: Sequencer, relay: Relay) -> None:
+def _start_checkpoints(engine: Engine, signing: SigningKeys, sequencer: Sequencer, relay: Relay) -> None:
     settings = engine.settings
-    signer = engine.home.signer("checkpoint")
     checkpointer = Checkpointer(
-        engine.store, signer, engine.clock, settings.federation, settings.node, settings.checkpoint_interval
+        engine.store, signing, engine.clock, settings.federation, settings.node, settings.checkpoint_interval
     )
     sequencer.on_advance.append(checkpointer.wake.set)
     engine.spawn(lambda: checkpointer.run(relay, engine.log_advanced), "checkpointer")
@@ -225,10 +228,10 @@ def _start_asking(engine: Engine, fetch: Fetch | None, *, follows: bool) -> None
 
 
 def _pages(engine: Engine, fetch: Fetch) -> Pages:
-    signer, certificate = engine.home.signer("node-token"), engine.home.certificates()["node-token"]
     settings = engine.settings
 
     def token(audience: str) -> str:
+        signer, certificate = engine.home.certified("node-token")
         return node_token.mint(
             signer,
             certificate,

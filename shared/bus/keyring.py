@@ -14,19 +14,21 @@ from collections.abc import Mapping
 
 import orjson
 
+from shared.bus.log import POSITIONS, position_of
 from shared.bus.membership import Membership
 from shared.errors import TestamurError
-from shared.events.base import STREAMS, TRUST
+from shared.events.base import STREAMS, TRUST, Event
 from shared.events.entry import Entry, Envelope
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
+from shared.ids import topic_name
 from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
-from shared.store.port import Collection, Document, Store, Transaction
+from shared.store.port import Collection, Document, Reader, Store, Transaction
 from shared.trust.certificates import ServiceKey, read_certificate
 
 SERVICE_KEYS = Collection("service_keys")
-"""By `<origin>/<kid>`: `{certificate, retired}`; `retired` gives per stream the last sequence that may be the key's, or is
-null. The certificate is null as long as only the retirement was heard.
+"""By `<origin>/<kid>`: `{certificate, retired, compromised}`; `retired` gives per stream the last sequence that may be the
+key's, or is null. The certificate is null as long as only the retirement was heard.
 """
 
 PURPOSE = {True: Purpose.EVENT, False: Purpose.CHECKPOINT}
@@ -121,7 +123,24 @@ class Keyring:
             self._keys[origin, kid] = key
 
 
-async def keep_certificate(tx: Transaction, origin: str, event: ServiceKeyAdded) -> None:
+async def keep(tx: Transaction, origin: str, event: Event, place: Envelope) -> str | None:
+    """Keep what an event says of a service key of its origin; returns the key's id, None where it says nothing of any."""
+    if isinstance(event, ServiceKeyAdded):
+        await _keep_certificate(tx, origin, event)
+        return event.kid
+    if isinstance(event, ServiceKeyRetired):
+        await _keep_retirement(tx, origin, event, place)
+        return event.kid
+    return None
+
+
+async def is_compromised(reader: Reader, origin: str, kid: str) -> bool:
+    """Whether a node has said that this key of its was stolen: what it signs outside the chains is not believed either."""
+    row = await reader.get(SERVICE_KEYS, f"{origin}/{kid}")
+    return row is not None and bool(row.body.get("compromised"))
+
+
+async def _keep_certificate(tx: Transaction, origin: str, event: ServiceKeyAdded) -> None:
     """Keep a certificate that a node's trust stream carries; a repeat changes nothing."""
     key = f"{origin}/{event.kid}"
     row = await tx.get(SERVICE_KEYS, key)
@@ -131,15 +150,23 @@ async def keep_certificate(tx: Transaction, origin: str, event: ServiceKeyAdded)
         await tx.put(SERVICE_KEYS, key, {**row.body, "certificate": event.certificate}, expect=row.version)
 
 
-async def keep_retirement(tx: Transaction, origin: str, event: ServiceKeyRetired, place: Envelope) -> None:
-    """Keep how far, per stream, a key's entries reach by the entry that retires it; of several the least counts."""
-    end = {**place.aft, TRUST.name: place.seq}
+async def _keep_retirement(tx: Transaction, origin: str, event: ServiceKeyRetired, place: Envelope) -> None:
+    """Keep how far, per stream, a key's entries reach by the entry that retires it; of several the least counts.
+
+    `aft` does not name the streams that another service writes: the checkpoints' end is in the event. What a node says to
+    itself alone ends where it is applied here.
+    """
+    end = {**(event.ends or {}), **await _heard_at_home(tx, origin), **place.aft, TRUST.name: place.seq}
     key = f"{origin}/{event.kid}"
     row = await tx.get(SERVICE_KEYS, key)
-    if row is None:
-        return await tx.insert(SERVICE_KEYS, key, {"certificate": None, "retired": end})
-    before = row.body["retired"]
-    least = end if before is None else {name: min(end[name], before[name]) for name in end.keys() & before.keys()}
-    if least != before:
-        await tx.put(SERVICE_KEYS, key, {**row.body, "retired": least}, expect=row.version)
-    return None
+    before = row.body if row else {"certificate": None, "retired": None}
+    if before["retired"] is not None:
+        end = {name: min(end[name], before["retired"][name]) for name in end.keys() & before["retired"].keys()}
+    now = {**before, "retired": end, "compromised": before.get("compromised", False) or event.reason == "compromised"}
+    if now != before:
+        await tx.put(SERVICE_KEYS, key, now, expect=row.version if row else 0)
+
+
+async def _heard_at_home(tx: Transaction, origin: str) -> dict[str, int]:
+    private = [stream.name for stream in STREAMS.values() if not stream.public]
+    return {name: position_of(await tx.get(POSITIONS, topic_name(origin, name))).seq for name in private}

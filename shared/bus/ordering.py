@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from shared.bus import keyring
 from shared.bus.admission import understand
 from shared.bus.dead import PARKED, park
 from shared.bus.freshness import Contradiction, note, prove
-from shared.bus.keyring import keep_certificate, keep_retirement
 from shared.bus.log import LOG, POSITIONS, archived, as_body, position_of
 from shared.bus.outbox import Unit
 from shared.clock import rfc3339
@@ -23,7 +23,6 @@ from shared.events.base import STREAMS, Event
 from shared.events.chain import Position, Standing, log_key, stand
 from shared.events.checkpoints import Checkpoint
 from shared.events.entry import Entry, parse
-from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
 from shared.store.port import Collection, Index
 
 PENDING = Collection("pending", (Index(("origin",)),))
@@ -199,12 +198,9 @@ class Ordering:
 
     async def _hand_over(self, entry: Entry, event: Event, *, early: bool) -> None:
         origin = entry.envelope.org
-        if isinstance(event, ServiceKeyAdded):
-            await keep_certificate(self._tx, origin, event)
-            self.keys_changed.append((origin, event.kid))
-        elif isinstance(event, ServiceKeyRetired):
-            await keep_retirement(self._tx, origin, event, entry.envelope)
-            self.keys_changed.append((origin, event.kid))
+        kid = await keyring.keep(self._tx, origin, event, entry.envelope)
+        if kid is not None:
+            self.keys_changed.append((origin, kid))
         handler = self._handlers.get(type(event))
         if handler is not None:
             await handler(self._unit, Heard(entry, event, early, self._unit.now))

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from shared.clock import Instant
 from shared.events.base import TRUST, Event, KeyId, Ref, Slug, Stream, Text, catalogued
+from shared.events.checkpoints import StreamName
 
 
 class Scope(BaseModel):
@@ -113,7 +114,7 @@ class ServiceKeyAdded(Event):
 
 @catalogued
 class ServiceKeyRetired(Event):
-    """The service signs with this key no more, from this entry on."""
+    """The service signs with this key no more, from this entry on, by the order that `aft` gives the writer's chains."""
 
     kind: ClassVar[str] = "service-key.retired.v1"
     stream: ClassVar[Stream] = TRUST
@@ -121,6 +122,8 @@ class ServiceKeyRetired(Event):
 
     kid: KeyId
     reason: Literal["superseded", "compromised"]
+    ends: dict[StreamName, Annotated[int, Field(ge=0)]] | None = Field(default=None, max_length=16)
+    """The last number that may be the key's on streams that `aft` does not name: the checkpoints."""
 
     def subject(self) -> str:
         """The key."""

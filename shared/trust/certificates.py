@@ -134,6 +134,12 @@ def read_certificate(raw: str | bytes, *, federation: str, node: Node) -> Servic
     return _service_key(said)
 
 
+def kid_in(certificate: str) -> str:
+    """The id of the key that one's own certificate is of; the signature is not looked at."""
+    token = gate.read(certificate, typ=purpose.KEY_CERTIFICATE, max_bytes=MAX_CERTIFICATE_BYTES)
+    return str(gate.claims(token)["kid"])
+
+
 def _service_key(said: _Statement) -> ServiceKey:
     try:
         key = VerificationKey.from_jwk(said.jwk, said.purpose, said.kid)

@@ -2,13 +2,14 @@
 
 - The header member `crt` holds the certificate of the key that signed it, so a reader needs only the federation list.
 - Claims: `iss` the node, `aud` the one node it is for, `fed`, `iat`, `exp`, `jti` (RFC 7519); `exp` - `iat` <= 300 s.
-- Only an active member is let in; the key's purpose must be `node-token` and its certificate not expired.
+- Only an active member is let in; the key's purpose must be `node-token` and its certificate not expired. Whether the key
+  was stolen since is for the reader to look up by its `kid`.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -34,6 +35,13 @@ class NodeTokenRefused(Unauthenticated):
     title = "A node token of an active member is needed."
 
 
+class Shown(NamedTuple):
+    """Who showed itself, and by which key."""
+
+    node: str
+    kid: str
+
+
 def mint(
     signer: Signer,
     certificate: str,
@@ -57,8 +65,8 @@ def mint(
     return seal({"typ": NODE_TOKEN, "crt": certificate}, orjson.dumps(claims), signer).decode()
 
 
-def check(raw: str | bytes, *, federation_list: FederationList, me: str, now: datetime) -> str:
-    """The name of the node that shows itself to the node `me`; raises `NodeTokenRefused`."""
+def check(raw: str | bytes, *, federation_list: FederationList, me: str, now: datetime) -> Shown:
+    """Which node shows itself to the node `me`; raises `NodeTokenRefused`."""
     try:
         token = gate.read(raw, typ=NODE_TOKEN, max_bytes=MAX_TOKEN_BYTES)
         claims = gate.claims(token)
@@ -70,7 +78,7 @@ def check(raw: str | bytes, *, federation_list: FederationList, me: str, now: da
     except (TokenRefused, CertificateRefused) as refused:
         raise NodeTokenRefused(refused.detail) from None
     _check_claims(claims, federation_list.federation, me)
-    return node.name
+    return Shown(node.name, service.key.kid)
 
 
 def _member(federation_list: FederationList, claims: dict[str, Any]) -> Node:

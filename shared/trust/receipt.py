@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -68,15 +69,17 @@ def mint(signer: Signer, certificate: str, found: Finding, *, federation: str, n
     return seal({"typ": RECEIPT, "crt": certificate}, orjson.dumps(claims), signer).decode()
 
 
-def check(raw: str | bytes, *, federation_list: FederationList, me: str, now: datetime) -> Finding:
-    """What the verifier of the node `me` found; raises `ReceiptRefused`."""
+def check(raw: str | bytes, *, federation_list: FederationList, me: str, now: datetime, believed: Container[str]) -> Finding:
+    """What the verifier of the node `me` found; `believed` are the certificates of those of its keys that were not stolen.
+    Raises `ReceiptRefused`.
+    """
     try:
-        return _checked(raw, federation_list, me, now)
+        return _checked(raw, federation_list, me, now, believed)
     except (TokenRefused, CertificateRefused) as refused:
         raise ReceiptRefused(refused.detail) from None
 
 
-def _checked(raw: str | bytes, federation_list: FederationList, me: str, now: datetime) -> Finding:
+def _checked(raw: str | bytes, federation_list: FederationList, me: str, now: datetime, believed: Container[str]) -> Finding:
     token = gate.read(raw, typ=RECEIPT, max_bytes=MAX_RECEIPT_BYTES)
     claims = gate.claims(token)
     node, certificate = federation_list.node(me), token.header.get("crt")
@@ -87,6 +90,8 @@ def _checked(raw: str | bytes, federation_list: FederationList, me: str, now: da
         raise ReceiptRefused("The certified key is not for receipts. Ask this node's verifier for a receipt.")
     if service.expires is not None and now >= service.expires:
         raise ReceiptRefused("The key's certificate has expired. Have the root certify a new key.")
+    if certificate not in believed:
+        raise ReceiptRefused("It was signed by a key that is not this node's any more. Ask for a new receipt.")
     gate.verify(token, service.key)
     gate.check_times(claims, now)
     _check_claims(claims, federation_list.federation, me)

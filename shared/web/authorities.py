@@ -19,7 +19,6 @@ from shared.clock import Clock
 from shared.errors import Malformed, Unauthenticated
 from shared.ids import new_event_id
 from shared.jose import gate
-from shared.jose.keys import VerificationKey
 from shared.jose.purpose import ACCESS_TOKEN
 from shared.jose.signers import Signer, seal
 from shared.settings import AuthorisationServer, NodeSettings
@@ -61,9 +60,9 @@ class Authorities:
         self._clock = clock
 
     @classmethod
-    def of_node(cls, settings: NodeSettings, own: Iterable[VerificationKey], fetcher: Fetcher, clock: Clock) -> Authorities:
+    def of_node(cls, settings: NodeSettings, own: KeySource, fetcher: Fetcher, clock: Clock) -> Authorities:
         """The node itself (issuer and audience are `settings.audience`) and the authorisation servers of its settings."""
-        home = Authority(settings.audience, settings.audience, LocalKeys({key.kid: key for key in own}))
+        home = Authority(settings.audience, settings.audience, own)
         outside = [_configured(server, settings, fetcher, clock) for server in settings.authorisation_servers]
         return cls([home, *outside], clock)
 

@@ -21,6 +21,7 @@ from shared.web import idempotency
 from shared.web.authorities import Authorities
 from shared.web.door import Door
 from shared.web.fetch import Fetcher
+from shared.web.keysets import OwnKeys
 
 SWEEP_SECONDS = 3_600.0
 """How often stored answers whose time is over are looked for."""
@@ -70,8 +71,7 @@ async def open_floor(
             follows=follows,
         ) as engine,
     ):
-        own = engine.home.signer("access-token").verification_key()
-        app.state.authorities = Authorities.of_node(settings, [own], fetcher, engine.clock)
+        app.state.authorities = Authorities.of_node(settings, OwnKeys(engine.home), fetcher, engine.clock)
         app.state.checks.update(engine.checks)
         app.state.engine = engine
         floor = Floor(engine, Door(engine.outbox), fetcher)

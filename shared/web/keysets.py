@@ -1,4 +1,4 @@
-"""The keys of those whose access tokens are taken: at hand, in a file, or behind a URL (RFC 7517).
+"""The keys of those whose access tokens are taken: the node's own, in a file, or behind a URL (RFC 7517).
 
 A key set behind a URL is fetched when first needed, again when it is ten minutes old, and once more for a `kid` that it does
 not have, but never twice within half a minute. When it cannot be fetched, the one that is held serves for a day.
@@ -14,6 +14,8 @@ from typing import Protocol
 
 from shared.clock import Clock
 from shared.errors import Malformed, Misconfigured, TestamurError
+from shared.generations import UNCERTIFIED
+from shared.home import Home
 from shared.jose import strict_json
 from shared.jose.keys import VerificationKey, from_jwks
 from shared.jose.purpose import Purpose
@@ -48,6 +50,21 @@ class LocalKeys:
     async def key(self, kid: str) -> VerificationKey | None:
         """The key of that name, or None."""
         return self.keys.get(kid)
+
+
+class OwnKeys:
+    """The node's own: of every generation, but for one that was stolen. A key that was just made is known at once."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    async def key(self, kid: str) -> VerificationKey | None:
+        """The key of that name, or None."""
+        for generation in reversed(self._home.believed(UNCERTIFIED)):
+            signer = self._home.load(generation.name)
+            if signer.kid == kid:
+                return signer.verification_key()
+        return None
 
 
 class RemoteKeys:

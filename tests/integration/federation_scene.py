@@ -83,6 +83,11 @@ async def holds_all(nation: Nation, origin: Nation) -> bool:
     return await archive(nation, origin.name) == await archive(origin, origin.name)
 
 
+async def asks_log(nation: Nation, path: str, raw: str) -> httpx.Response:
+    """Ask a registry for a page of a log with a node token."""
+    return await nation.clients["registry"].get(f"/log/{path}", headers={"authorization": f"Bearer {raw}"})
+
+
 async def put_on_bus_of(home: Home, origin: str, held: dict[str, list[str]]) -> None:
     """Lay entries on the bus of a node that is not running, as a mirror would have done."""
     bus = await open_bus(home.settings.bus_url)

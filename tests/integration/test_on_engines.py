@@ -24,6 +24,7 @@ from shared.settings import NodeSettings
 from tests import engines
 from tests.forge import by, message, rogue
 from tests.integration.federation_scene import comes_to, comes_true, holds_all, homes, ref_of, served
+from tests.integration.rotation_scene import EVERY, has_retired, refused, rotates
 from tests.world import Nation
 
 pytestmark = pytest.mark.timeout(240)
@@ -63,6 +64,25 @@ async def test_a_nation_on_kafka_and_mongodb_and_an_embedded_one_hear_each_other
             await home.revokes(await ref_of(home, credential))
             assert (await comes_to(abroad, credential, "revoked"))["verdict"] == "invalid"
             await comes_true(lambda abroad=abroad, home=home: holds_all(abroad, home))
+
+
+async def test_a_nation_on_kafka_and_mongodb_rotates_its_keys_and_its_neighbour_goes_on(
+    tmp_path: Path, broker: engines.Kafka, database: str
+) -> None:
+    one, two = homes(tmp_path, "ee", "pt")
+    home = on(one, bus=broker.url, store=database)
+    async with served(home) as ee, served(two) as pt:
+        await ee.accredits("tartu")
+        before = await ee.issues("tartu")
+        await comes_to(pt, before, "valid")
+        rotates(home, *EVERY)
+        await comes_true(lambda: has_retired(ee, *(name for name in EVERY if name != "issuer")))
+        await comes_to(pt, await ee.issues("tartu"), "valid")
+        await ee.issues("tartu")
+        await comes_true(lambda: has_retired(ee, "issuer"))
+        await ee.revokes(await ref_of(ee, before))
+        await comes_to(pt, before, "revoked")
+        assert (await refused(ee), await refused(pt)) == ([], [])
 
 
 async def test_a_node_whose_engines_are_away_at_its_start_begins_as_soon_as_they_come(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from shared.ids import new_ref, topic_name
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.store.open import open_store
-from shared.store.port import Document, Store, VersionConflict
+from shared.store.port import Store, VersionConflict
 from tests.world import world
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -50,11 +50,22 @@ class Paused(Sequencer):
         super().__init__(*args)
         self.sealed, self.go = asyncio.Event(), asyncio.Event()
 
-    async def _seal(self, rows: Sequence[Document], heads: dict[str, Document | None]) -> list[Entry]:
-        entries = await super()._seal(rows, heads)
+    async def _seal(self, *args: Any) -> list[Entry]:
+        entries = await super()._seal(*args)
         self.sealed.set()
         await self.go.wait()
         return entries
+
+
+class OneKey:
+    """One key signs all."""
+
+    async def now(self) -> dict[str, LocalSigner]:
+        return {stream.name: SIGNER for stream in STREAMS}
+
+
+async def _learns(origin: str, kid: str) -> None:
+    raise AssertionError("nothing here is said of a key")
 
 
 class Scene:
@@ -67,7 +78,8 @@ class Scene:
 
     def sequencer(self, process: int = 0, kind: type[Sequencer] = Sequencer, clock: ManualClock | None = None) -> Any:
         """A sequencer of one process; each has a name of its own for the lease."""
-        return kind(Outbox(self.stores[process], clock or self.clock), dict.fromkeys(STREAMS, SIGNER), "testamur", "ee")
+        outbox = Outbox(self.stores[process], clock or self.clock)
+        return kind(outbox, OneKey(), _learns, STREAMS, "testamur", "ee")
 
     async def says(self, count: int = 1, subject: str | None = None) -> None:
         """Say so many things, each in a transaction of its own."""

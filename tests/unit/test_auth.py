@@ -23,7 +23,7 @@ from shared.web.app import make_app
 from shared.web.auth import ROLES, SCOPES, Authorities, Caller, mint_access_token, requires
 from shared.web.command import View
 from shared.web.fetch import Fetcher, FetchFailed
-from shared.web.keysets import RETRY_SECONDS, STALE_SECONDS
+from shared.web.keysets import RETRY_SECONDS, STALE_SECONDS, LocalKeys
 from shared.web.serve import serve
 from shared.web.strict import router
 
@@ -52,7 +52,7 @@ def signed(signer: LocalSigner = KEY, typ: str = "at+jwt", **changed: Any) -> st
 def at_node(clock: ManualClock | None = None, servers: Sequence[AuthorisationServer] = ()) -> Authorities:
     settings = NodeSettings.load(node="ee", authorisation_servers=tuple(servers))
     fetcher = Fetcher(("127.0.0.0/8",), timeout=2)
-    return Authorities.of_node(settings, [KEY.verification_key()], fetcher, clock or ManualClock(NOW))
+    return Authorities.of_node(settings, LocalKeys({KEY.kid: KEY.verification_key()}), fetcher, clock or ManualClock(NOW))
 
 
 async def test_a_minted_token_says_who_asks_and_what_is_allowed() -> None:

@@ -263,7 +263,7 @@ def token(crt: str | None = None, **changes: Any) -> str:
 
 
 def shown(raw: str, me: str = "pt", now: datetime = NOW, **changes: Any) -> str:
-    return check(raw, federation_list=listed(**changes), me=me, now=now)
+    return check(raw, federation_list=listed(**changes), me=me, now=now).node
 
 
 def test_a_node_shows_itself_to_another() -> None:

@@ -49,7 +49,13 @@ def _handed(desk: Desk, number: int, part: PresentedPart) -> Handed | Fault:
     except TestamurError as error:
         return Fault(path, "malformed", error.detail)
     try:
-        finding = receipt.check(part.receipt, federation_list=desk.membership.list, me=desk.node, now=desk.clock.now())
+        finding = receipt.check(
+            part.receipt,
+            federation_list=desk.membership.list,
+            me=desk.node,
+            now=desk.clock.now(),
+            believed={one.certificate for one in desk.home.believed("receipt")},
+        )
     except TestamurError as error:
         return Fault(f"{path}.receipt", "receipt-refused", error.detail)
     return Handed(path, reading, finding)

@@ -11,7 +11,9 @@ from fastapi.security.base import SecurityBase
 
 from services.registry.federation.domain import MAX_ENTRIES, MAX_WAIT, LogQuery, PublicStream
 from services.registry.federation.handlers import read_log
+from shared.bus.keyring import is_compromised
 from shared.errors import Unauthenticated
+from shared.home import CERTIFIED
 from shared.ids import NODE_NAME
 from shared.trust import node_token
 from shared.web.command import View
@@ -63,7 +65,7 @@ class CertificatesView(View):
     federation: str
     node: str
     certificates: dict[str, str]
-    """Compact tokens (`testamur-key+jwt`) by the key's name."""
+    """Compact tokens (`testamur-key+jwt`) by the key's name; earlier keys too, but for those that were stolen."""
 
 
 class _NodeBearer(SecurityBase):
@@ -79,12 +81,16 @@ class _NodeBearer(SecurityBase):
             if kind.lower() != "bearer":
                 raise Unauthenticated("Send a node token: Authorization: Bearer (the token).")
             membership = engine.membership
-            node = node_token.check(token.strip(), federation_list=membership.list, me=membership.me, now=engine.clock.now())
+            shown = node_token.check(
+                token.strip(), federation_list=membership.list, me=membership.me, now=engine.clock.now()
+            )
+            if await is_compromised(engine.store, *shown):
+                raise node_token.NodeTokenRefused("Its key is said to be stolen. Mint one with the key that came after it.")
         except Unauthenticated:
             limiters.anonymous.take(address_of(request))
             raise
-        limiters.callers.take(f"node {node}")
-        return node
+        limiters.callers.take(f"node {shown.node}")
+        return shown.node
 
 
 Member = Annotated[str, Depends(_NodeBearer())]
@@ -132,6 +138,5 @@ async def show_federation(request: Request) -> Response:
 async def show_certificates(request: Request) -> CertificatesView:
     """This node's service keys, as its root certified them."""
     engine = request.app.state.engine
-    return CertificatesView(
-        federation=engine.membership.federation, node=engine.membership.me, certificates=engine.home.certificates()
-    )
+    believed = {one.name: one.certificate for name in CERTIFIED for one in engine.home.believed(name)}
+    return CertificatesView(federation=engine.membership.federation, node=engine.membership.me, certificates=believed)

@@ -29,11 +29,12 @@ class StatusListNotFound(NotFound):
 
 
 class Published(NamedTuple):
-    """A signed list: the token, its entity tag, and the version of the states it was made from."""
+    """A signed list: the token, its entity tag, the version of the states it was made from, and the key that signed it."""
 
     token: bytes
     etag: str
     version: int
+    kid: str
 
 
 def list_url(base: str, name: str, purpose: StatusPurpose) -> str:

@@ -7,6 +7,7 @@ read before them: a change in between makes the next reader's list, never a stal
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -22,8 +23,12 @@ from shared.store.port import Document, Store
 class StatusLists:
     """The lists of one node: where they come from, who signs them, and those that are at hand."""
 
-    def __init__(self, store: Store, signer: Signer, clock: Clock, *, base: str, issuer: str, lifetime: timedelta) -> None:
-        """`base` is the address that every list's begins with, `issuer` the URN of the node's registry."""
+    def __init__(
+        self, store: Store, signer: Callable[[], Signer], clock: Clock, *, base: str, issuer: str, lifetime: timedelta
+    ) -> None:
+        """`signer` gives the key in use, `base` is the address that every list's begins with, `issuer` the URN of the node's
+        registry.
+        """
         self._store = store
         self._signer = signer
         self._clock = clock
@@ -40,16 +45,18 @@ class StatusLists:
             if held is None:
                 raise StatusListNotFound("Fetch the address that stands in the credential.")
             now = self._clock.now()
+            signer = self._signer()
             published, signed = self._at_hand.get((name, purpose), (None, now))
-            if published is None or published.version != held.version or not self._is_young(signed, now):
-                published = await self._publish(held, purpose, now)
+            as_it_is = published is not None and (published.version, published.kid) == (held.version, signer.kid)
+            if published is None or not as_it_is or not self._is_young(signed, now):
+                published = await self._publish(held, purpose, now, signer)
                 self._at_hand[name, purpose] = (published, now)
             return published
 
     def _is_young(self, signed: datetime, now: datetime) -> bool:
         return timedelta(0) <= now - signed < self._lifetime / 2
 
-    async def _publish(self, held: Document, purpose: StatusPurpose, now: datetime) -> Published:
+    async def _publish(self, held: Document, purpose: StatusPurpose, now: datetime, signer: Signer) -> Published:
         bits = await repository.indexes(self._store, held.key, BIT[purpose])
         payload = status_list_payload(
             url=list_url(self._base, held.key, purpose),
@@ -59,5 +66,5 @@ class StatusLists:
             valid_from=now,
             valid_until=now + self._lifetime,
         )
-        token = seal({"typ": CREDENTIAL, "cty": "vc", "iss": self._issuer}, payload, self._signer)
-        return Published(token, f'"{sha256(token).hexdigest()[:32]}"', held.version)
+        token = seal({"typ": CREDENTIAL, "cty": "vc", "iss": self._issuer}, payload, signer)
+        return Published(token, f'"{sha256(token).hexdigest()[:32]}"', held.version, signer.kid)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from services.registry.catalogue.handlers import withdraw_uncovered
 from services.registry.credentials.repository import unrevoked_by_key
 from services.registry.revocations import handlers as revocations
@@ -17,9 +15,9 @@ from services.registry.trust.commands import (
     KeyView,
     RetireKey,
 )
-from shared.bus.outbox import Outbox, Unit
+from shared.bus.outbox import Unit
 from shared.errors import Invalid
-from shared.events.trust import InstitutionAccredited, Scope, ServiceKeyAdded
+from shared.events.trust import InstitutionAccredited, Scope
 from shared.ids import new_ref
 from shared.store.port import Reader
 from shared.trust.nodes import Node
@@ -85,22 +83,6 @@ async def retire_key(unit: Unit, caller: Caller, institution: str, kid: str, com
     await unit.emit(event)
     await unit.audit("institution-key.retire", institution, kid=kid, reason=command.reason)
     return await show_institution(unit.tx, institution)
-
-
-async def announce_service_keys(outbox: Outbox, certificates: Mapping[str, tuple[str, str]]) -> int:
-    """Say those of this node's service keys that were never said, `{name: (kid, certificate)}`, in this order: how many.
-
-    The registry's own event key comes first, so that the first entry of the trust stream certifies the key that signs it.
-    """
-
-    async def work(unit: Unit) -> int:
-        for kid, certificate in certificates.values():
-            if await repository.announce(unit.tx, kid):
-                await unit.emit(ServiceKeyAdded(kid=kid, certificate=certificate))
-                await unit.audit("service-key.announce", kid)
-        return len(unit.said)
-
-    return await outbox.transact(work, actor="registry")
 
 
 async def show_institution(reader: Reader, slug: str) -> InstitutionView:

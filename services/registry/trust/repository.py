@@ -26,7 +26,9 @@ INSTITUTION_KEYS = Collection("institution_keys", (Index(("kid",), unique=True),
 """By `<slug>/<kid>`: `{institution, kid, jwk, status, stand_to}`; one key is one institution's."""
 
 ANNOUNCED = Collection("announced_keys")
-"""By key id: the service keys of this node whose certificate its trust stream carries."""
+"""By key id: the service keys of this node whose certificate its trust stream carries; `{retired: true}` where that says
+also that they sign no more.
+"""
 
 COLLECTIONS = (INSTITUTIONS, ACCREDITATIONS, INSTITUTION_KEYS, ANNOUNCED)
 
@@ -122,6 +124,15 @@ async def announce(tx: Transaction, kid: str) -> bool:
     if await tx.get(ANNOUNCED, kid) is not None:
         return False
     await tx.insert(ANNOUNCED, kid, {})
+    return True
+
+
+async def retire(tx: Transaction, kid: str) -> bool:
+    """Note that a service key's end is being said; False when it was said before, or the key never was."""
+    row = await tx.get(ANNOUNCED, kid)
+    if row is None or row.body.get("retired"):
+        return False
+    await tx.put(ANNOUNCED, kid, {"retired": True}, expect=row.version)
     return True
 
 

@@ -1,0 +1,116 @@
+"""The node's own service keys on its trust stream: each is announced, and retired once its successor signs.
+
+The folder says which keys there are (`shared.generations`), the store what was said of them. What is lost if the process
+dies here: nothing. The next look finds the same folder, and the store says how far it had come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+from services.registry.trust import repository
+from shared.bus.engine import Engine
+from shared.bus.keyring import SERVICE_KEYS
+from shared.bus.log import HEADS, LOG, position_of
+from shared.bus.outbox import Unit
+from shared.errors import TestamurError
+from shared.events.base import CHECKPOINTS, ISSUANCE
+from shared.events.chain import log_prefix
+from shared.events.entry import parse
+from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
+from shared.generations import Generation
+from shared.home import CERTIFIED
+from shared.ids import topic_name
+from shared.store.port import Store
+from shared.telemetry import get_logger
+from shared.trust.certificates import kid_in
+
+LOOK = 1.0
+"""Seconds between two looks at the folder: a list of its files, as long as there is nothing to say."""
+
+OUTSIDE = (CHECKPOINTS.name, ISSUANCE.name)
+"""Streams that lie outside the order of the registry's chains."""
+
+_log = get_logger("service-keys")
+
+
+async def announce_service_keys(engine: Engine) -> int:
+    """Say those of this node's service keys that were never said; how many.
+
+    The registry's own event key comes first, so that the first entry of the trust stream certifies the key that signs it. A
+    key that is to sign and is not there is not said, nothing could be signed after that: raises `Misconfigured`.
+    """
+    for name in CERTIFIED:
+        engine.home.signer(name)
+    certified = {certificate: kid_in(certificate) for certificate in engine.home.certificates().values()}
+
+    async def work(unit: Unit) -> int:
+        for certificate, kid in certified.items():
+            if await repository.announce(unit.tx, kid):
+                await unit.emit(ServiceKeyAdded(kid=kid, certificate=certificate))
+                await unit.audit("service-key.announce", kid)
+        return len(unit.said)
+
+    return await engine.outbox.transact(work, actor="registry")
+
+
+async def retire_service_keys(engine: Engine) -> bool:
+    """Say the end of each key whose successor signs in its place; whether none is left that has to wait for that."""
+    is_done = True
+    for name in CERTIFIED:
+        for old, new in pairwise(engine.home.generations.of(name)):
+            if await signs(engine.store, engine.settings.node, name, kid_in(new.certificate)):
+                await _retire(engine, name, old)
+            else:
+                is_done = False
+    return is_done
+
+
+async def signs(store: Store, node: str, name: str, kid: str) -> bool:
+    """Whether nothing can be signed any more by the key before: this one was announced, and where another service than the
+    sequencer signs with it, the last entry is its own.
+    """
+    row = await store.get(SERVICE_KEYS, f"{node}/{kid}")
+    if row is None or row.body["certificate"] is None:
+        return False
+    streams = [stream for stream in CERTIFIED[name][2] if stream in OUTSIDE]
+    return all([await _last_signer(store, topic_name(node, stream)) == kid for stream in streams])
+
+
+async def look_for_service_keys(engine: Engine) -> None:
+    """Say what the folder says anew of the node's keys, until cancelled."""
+    done: tuple[str, ...] = ()
+    while True:
+        listing = engine.home.generations.listing()
+        if listing != done:
+            try:
+                await announce_service_keys(engine)
+                done = listing if await retire_service_keys(engine) else ()
+            except TestamurError as error:
+                _log.error("a service key cannot be taken up; the one before goes on", detail=error.detail)
+        await asyncio.sleep(LOOK)
+
+
+async def _retire(engine: Engine, name: str, old: Generation) -> None:
+    kid, reason, topic = (
+        kid_in(old.certificate),
+        old.retired or "superseded",
+        topic_name(engine.settings.node, CHECKPOINTS.name),
+    )
+
+    async def work(unit: Unit) -> None:
+        if not await repository.retire(unit.tx, kid):
+            return
+        # the last checkpoint is its successor's already: none of its own lies beyond
+        is_outside = CHECKPOINTS.name in CERTIFIED[name][2]
+        ends = {CHECKPOINTS.name: position_of(await unit.tx.get(HEADS, topic)).seq} if is_outside else None
+        await unit.emit(ServiceKeyRetired(kid=kid, reason=reason, ends=ends))
+        await unit.audit("service-key.retire", kid, reason=reason)
+
+    await engine.outbox.transact(work, actor="registry")
+
+
+async def _last_signer(store: Store, topic: str) -> str:
+    rows = await store.scan(LOG, prefix=log_prefix(topic), limit=1, reverse=True)
+    return parse(rows[0].body["jws"]).envelope.kid if rows else ""
