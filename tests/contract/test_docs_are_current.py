@@ -1,8 +1,9 @@
-"""The documents in docs/api are those of this code, and a kind of event breaks for nobody without anyone noticing."""
+"""The documents in docs/api are those of this code, promises name tests that exist, and no kind of event breaks unseen."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from shared.events import asyncapi
 from shared.events.base import CATALOGUE
 from tests import docs
+from tests.chaos import child
 from tests.contract import evolution
+from tests.shared_data import ROOT
 
 
 def test_the_published_documents_are_what_the_code_renders_now() -> None:
@@ -56,3 +59,24 @@ def test_an_optional_member_is_accepted_into_the_golden(tmp_path: Path, monkeypa
     golden.write_bytes(docs.as_file(before))
     assert docs.main(["--accept"]) == 0
     assert json.loads(golden.read_bytes()) == asyncapi.payload_schema(CATALOGUE["credential.revoked.v1"])
+
+
+PROMISED = re.compile(r"\[`(\w+\.py)`\]\(([^)]+)\)`::(\w+)`")
+"""A promise's test, as the README and the crash matrix write it: a link to the file, and the function."""
+
+PAGES = ("README.md", "docs/crash-matrix.md")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_promise_names_a_test_that_is_there(page: str) -> None:
+    named = PROMISED.findall((ROOT / page).read_text())
+    assert len(named) > 30
+    for name, link, function in named:
+        file = ((ROOT / page).parent / link).resolve()
+        assert file.name == name
+        assert re.search(rf"^(async )?def {function}\(", file.read_text(), re.MULTILINE), f"{link} has no {function}"
+
+
+def test_the_crash_matrix_names_every_point_at_which_a_process_is_killed() -> None:
+    said = set(re.findall(r"\*([^*\n]+)\*", (ROOT / "docs/crash-matrix.md").read_text()))
+    assert said - {"so"} == set(child.POINTS)
