@@ -1,6 +1,8 @@
 """The checkpointer: says how far this node's chains have come, every minute when quiet and after each batch when busy.
 
-The time is taken before the heads are read, so what it says of that time is true. Old ones are deleted but for one an hour.
+The time is taken before the heads are read, so what it says of that time is true. The last checkpoint is read before either:
+whoever makes another meanwhile wins: a leader that was paused here and replaced would name heads that moved on, which is a
+contradiction everywhere. Old ones are deleted but for one an hour.
 """
 
 from __future__ import annotations
@@ -54,10 +56,10 @@ class Checkpointer:
 
     async def make(self) -> None:
         """Make one checkpoint of this moment."""
-        now = self._clock.now()
-        event = Checkpoint(time=now, heads=await self._heads(), understands=tuple(sorted(CATALOGUE)))
         last = await self._store.get(HEADS, self._topic)
         reached = position_of(last)
+        now = self._clock.now()
+        event = Checkpoint(time=now, heads=await self._heads(), understands=tuple(sorted(CATALOGUE)))
         place = Place(self._federation, self._node, reached.epoch, reached.seq + 1)
         # after the head was read: a key that was retired since can only lose against the one that came before this
         signer = (await self._signing.now())[CHECKPOINTS.name]

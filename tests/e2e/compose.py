@@ -145,7 +145,9 @@ class Project:
 
         folder.mkdir()
         fetch()
-        settings = local.find(name, folder, max_age=MAX_AGE)
+        passphrase = self._environment.get("TESTAMUR_KEY_PASSPHRASE")
+        opened = {"key_passphrase": passphrase} if passphrase else {}
+        settings = local.find(name, folder, max_age=MAX_AGE, **opened)
         return Elsewhere(name, place, settings, addresses=addresses, silence=silence, fetch=fetch)
 
 

@@ -111,7 +111,7 @@ def test_one_nation_on_kafka_and_mongodb_comes_up_by_one_command_and_tells_its_s
 def test_one_nation_whose_engines_ask_who_comes_keeps_strangers_out_and_what_it_knows_when_all_of_it_is_killed(
     tmp_path: Path,
 ) -> None:
-    secrets = passwords()
+    secrets = passwords(tmp_path)
     with compose.running("compose", "compose.secured", **secrets) as project:
         estonia = project.nation("ee", "Tallinn", tmp_path / "ee")
         assert [outcome.answered for outcome in story.tell_at_home(estonia)] == story.AT_HOME
@@ -124,10 +124,13 @@ def test_one_nation_whose_engines_ask_who_comes_keeps_strangers_out_and_what_it_
         assert [outcome.answered for outcome in story.tell_at_home(estonia)] == story.AT_HOME
 
 
-def passwords() -> dict[str, str]:
-    """What the script prints for .env, new each time."""
-    printed = subprocess.run(["sh", "deploy/passwords.sh"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    return dict(line.split("=", 1) for line in printed.splitlines())
+def passwords(folder: Path) -> dict[str, str]:
+    """What the script writes for .env, new each time, for its owner's eyes alone."""
+    file, line = folder / ".env", ("sh", "deploy/passwords.sh", str(folder / ".env"))
+    subprocess.run(line, cwd=ROOT, check=True)
+    assert file.stat().st_mode & 0o077 == 0
+    assert subprocess.run(line, cwd=ROOT, capture_output=True, check=False).returncode, "it wrote over what was there"
+    return dict(line.split("=", 1) for line in file.read_text().splitlines())
 
 
 class Stranger(NamedTuple):

@@ -17,14 +17,17 @@ from hypothesis import strategies as st
 
 from services.verifier.repository import FACTS
 from shared.bus import log, outbox
+from shared.bus.checkpointer import Checkpointer
 from shared.bus.lease import AHEAD, LEASES, TERM, LeaseLost, acquire, release
 from shared.bus.log import LOG
 from shared.bus.outbox import OUTBOX, Outbox, Unit
 from shared.bus.relay import MARKS
 from shared.bus.sequencer import Sequencer
+from shared.bus.signing import SigningKeys
 from shared.clock import ManualClock
-from shared.events.base import REGISTRATIONS, STATUS, TRUST, Stream
+from shared.events.base import CHECKPOINTS, REGISTRATIONS, STATUS, TRUST, Stream
 from shared.events.chain import Position, Standing, stand
+from shared.events.checkpoints import Head
 from shared.events.entry import Entry, parse
 from shared.events.status import CredentialSuspended
 from shared.ids import new_ref, topic_name
@@ -32,7 +35,7 @@ from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.store.open import open_store
 from shared.store.port import Store, VersionConflict
-from tests.world import world
+from tests.world import ShiftedClock, world
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 STREAMS: Sequence[Stream] = (TRUST, STATUS, REGISTRATIONS)
@@ -55,6 +58,20 @@ class Paused(Sequencer):
         self.sealed.set()
         await self.go.wait()
         return entries
+
+
+class PausedCheckpointer(Checkpointer):
+    """A checkpointer that stops once it has read how far the chains have come, until it is told to go on."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.read, self.go = asyncio.Event(), asyncio.Event()
+
+    async def _heads(self) -> dict[str, Head]:
+        heads = await super()._heads()
+        self.read.set()
+        await self.go.wait()
+        return heads
 
 
 class OneKey:
@@ -321,6 +338,30 @@ async def test_a_relay_that_died_before_its_mark_brings_repeats_and_nothing_else
         assert await pt.engine("verifier").store.scan(FACTS) == facts
         reasons = [(await pt.verifies(one))["reason"] for one in credentials]
         assert reasons == ["revoked", None, None]
+
+
+async def test_a_leader_that_was_paused_amid_a_checkpoint_and_replaced_says_nothing_of_what_it_read_then() -> None:
+    async with world("ee", "pt") as europe:
+        ee, pt = europe["ee"], europe["pt"]
+        await ee.accredits("tartu")
+        credential = await ee.issues("tartu")
+        engine, ahead = ee.engine("registry"), ShiftedClock()
+        ahead.shift = timedelta(seconds=30)
+        signing = SigningKeys(engine.home, engine.store, "ee", [CHECKPOINTS.name])
+        zombie = PausedCheckpointer(engine.store, signing, ahead, "testamur", "ee", 60.0)
+        making = asyncio.create_task(zombie.make())
+        await zombie.read.wait()
+        await ee.revokes((await ee.verifies(credential))["credential"]["ref"])
+        later = await ee.issues("tartu")
+        await ee.settles()
+        await europe.mirrors("ee", "pt")
+        zombie.go.set()
+        with pytest.raises(VersionConflict):
+            await making
+        await ee.issues("tartu")
+        await ee.settles()
+        await europe.mirrors("ee", "pt")
+        assert [(await pt.verifies(one))["reason"] for one in (credential, later)] == ["revoked", None]
 
 
 async def _forgets_its_marks(nation: Any) -> None:
