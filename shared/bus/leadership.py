@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from shared.bus.switch import Switch
 from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.ids import new_event_id
@@ -43,8 +44,12 @@ class Leadership:
         self._clock = clock
         self._me = new_event_id()
         self._standing = ("", float("-inf"))
-        self._change = asyncio.Condition()
-        self.leads = False
+        self._leading = Switch()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process leads."""
+        return self._leading.on
 
     async def run(self) -> None:
         """Lead or stand by until cancelled, and resign then: a standby need not wait for our silence."""
@@ -68,17 +73,7 @@ class Leadership:
 
     async def while_leading(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run `work` whenever this process leads, and break it off whenever it does not; returns when `work` does."""
-        while True:
-            await self._until(leads=True)
-            working, lost = asyncio.ensure_future(work()), asyncio.ensure_future(self._until(leads=False))
-            try:
-                await asyncio.wait((working, lost), return_when=asyncio.FIRST_COMPLETED)
-                if working.done():
-                    return working.result()
-            finally:
-                for task in (working, lost):
-                    task.cancel()
-                await asyncio.gather(working, lost, return_exceptions=True)
+        await self._leading.while_on(work)
 
     async def _act(self, held: Document | None) -> bool:
         """What this look calls for; returns whether this process leads after it."""
@@ -115,13 +110,7 @@ class Leadership:
             return
         if not leads or self._standing[1] > float("-inf"):  # who led from its first look on took over from nobody
             _log.info("this process leads now" if leads else "another process leads now", service=self._service)
-        async with self._change:
-            self.leads = leads
-            self._change.notify_all()
-
-    async def _until(self, *, leads: bool) -> None:
-        async with self._change:
-            await self._change.wait_for(lambda: self.leads == leads)
+        await self._leading.set(leads)
 
     async def _resign(self) -> None:
         try:
@@ -131,4 +120,4 @@ class Leadership:
         except (Unavailable, VersionConflict):
             return  # the next leader waits for our silence instead
         finally:
-            self.leads = False
+            await self._leading.set(False)
