@@ -41,6 +41,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             writes=(ISSUANCE,),
             hears=consumer.SUBSCRIPTIONS,
             streams=consumer.STREAMS,
+            restores=consumer.RESTORES,
             collections=COLLECTIONS,
             clock=clock,
             bus=bus,
@@ -48,7 +49,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             engine = floor.engine
             app.state.desk = desk = Desk(engine.store, floor.door, engine.home, mine, engine.clock, engine.membership)
             await desk.open()
-            engine.spawn(Worker(desk, engine.outbox).run, "cohorts")
+            engine.spawn_whole(Worker(desk, engine.outbox).run, "cohorts")
             yield
 
     return make_app(

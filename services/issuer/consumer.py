@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.issuer.credentials.handlers import on_status, on_trust
+from services.issuer.credentials.restored import restore_issued
 from services.issuer.offers.handlers import on_offer
 from shared.bus.inbox import Handler
 from shared.events.base import Event
+from shared.events.issuance import CredentialIssued
 from shared.events.offers import OfferPublished, OfferWithdrawn
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
@@ -26,6 +28,9 @@ SUBSCRIPTIONS: Mapping[type[Event], Handler] = {
     OfferPublished: on_offer,
     OfferWithdrawn: on_offer,
 }
+
+RESTORES: Mapping[type[Event], Handler] = {CredentialIssued: restore_issued}
+"""What its own events did to its state: done again where its store was set back to an older backup."""
 
 STREAMS = ("checkpoints", "trust", "status", "registrations", "catalogue")
 """Which streams these come on, in the order in which they are drained; the checkpoints say what else there is to hear."""

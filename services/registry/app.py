@@ -55,16 +55,17 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             streams=consumer.STREAMS,
             foreign=True,
             follows=True,
+            restores=consumer.RESTORES,
             collections=COLLECTIONS,
             clock=clock,
             bus=bus,
         ) as floor:
             engine = floor.engine
-            await announce_service_keys(engine)
+            await engine.once_whole(lambda: announce_service_keys(engine), "certificates")
             app.state.door, app.state.status_lists = floor.door, _status_lists(mine, engine)
             app.state.offers = OfferIndex(engine.store)
-            engine.spawn(lambda: _look_for_due(engine, mine.due_interval), "due")
-            engine.spawn(lambda: look_for_service_keys(engine), "service keys")
+            engine.spawn_whole(lambda: _look_for_due(engine, mine.due_interval), "due")
+            engine.spawn_whole(lambda: look_for_service_keys(engine), "service keys")
             yield
 
     return make_app(
@@ -88,6 +89,7 @@ def _status_lists(settings: RegistrySettings, engine: Engine) -> StatusLists:
         base=settings.status_list_url,
         issuer=settings.source("registry"),
         lifetime=timedelta(seconds=settings.status_list_lifetime),
+        guard=engine.continuity.require_whole,
     )
 
 

@@ -1,4 +1,4 @@
-"""The bus door: what the registry hears, and who deals with it.
+"""The bus door: what the registry hears, and who deals with it; and what it said itself, should it have to hear that again.
 
 It hears its own issuer, and what other nodes offer. The rest of their public streams reaches its archive without a handler
 of its own, so that `/log` serves every origin's entries.
@@ -10,16 +10,44 @@ from collections.abc import Mapping
 
 from services.registry.catalogue.handlers import on_offer
 from services.registry.credentials.handlers import on_credential_issued
+from services.registry.credentials.restored import restore_changed, restore_registered
+from services.registry.revocations.restored import restore_revoked
+from services.registry.trust.restored import restore_accredited, restore_announced, restore_key, restore_withdrawn
 from shared.bus.inbox import Handler
 from shared.events.base import ISSUANCE, Event
 from shared.events.issuance import CredentialIssued
 from shared.events.offers import OfferPublished, OfferWithdrawn
+from shared.events.registrations import CredentialRegistered
+from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
+from shared.events.trust import (
+    AccreditationWithdrawn,
+    InstitutionAccredited,
+    InstitutionKeyAdded,
+    InstitutionKeyRetired,
+    ServiceKeyAdded,
+)
 
 SUBSCRIPTIONS: Mapping[type[Event], Handler] = {
     CredentialIssued: on_credential_issued,
     OfferPublished: on_offer,
     OfferWithdrawn: on_offer,
 }
+
+RESTORES: Mapping[type[Event], Handler] = {
+    InstitutionAccredited: restore_accredited,
+    AccreditationWithdrawn: restore_withdrawn,
+    InstitutionKeyAdded: restore_key,
+    InstitutionKeyRetired: restore_key,
+    ServiceKeyAdded: restore_announced,
+    CredentialRegistered: restore_registered,
+    CredentialSuspended: restore_changed,
+    CredentialReinstated: restore_changed,
+    CredentialRevoked: restore_changed,
+    CredentialsRevoked: restore_revoked,
+    OfferPublished: on_offer,
+    OfferWithdrawn: on_offer,
+}
+"""What its own events did to its state: done again where its store was set back to an older backup."""
 
 STREAMS = (ISSUANCE.name,)
 """This node's own streams that it listens to."""

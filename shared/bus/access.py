@@ -3,7 +3,7 @@
 - One writer a topic: the issuer writes `issuance`, the registry the node's public streams. On a neighbour's topics both the
   registry writes, whose follower fills holes from the origin's log, and the node's mirror.
 - A service reads what it hears (each service's `consumer.py`), under a group of its own. Nobody else of the node may move
-  that group's positions.
+  that group's positions. It also reads what it wrote: at its start it sees whether its store knows all of that.
 - A topic's writer may make it; nobody may delete or change one. That is for whoever applies the topics.
 - `IDEMPOTENT_WRITE` on the cluster is not given: since Kafka 2.8 the right to write a topic implies it (KIP-679).
 - A neighbour's mirror may read the node's public topics, and nothing else here.
@@ -88,7 +88,7 @@ def _of_service(node: str, service: str, others: list[str], principal: str) -> I
     foreign = [topic_name(other, stream) for other in others for stream in PUBLIC]
     for stream in STREAMS.values():
         if stream.writer == service:
-            yield from _rights(principal, topic_name(node, stream.name), _WRITE)
+            yield from _rights(principal, topic_name(node, stream.name), ("READ", *_WRITE))
     for topic in (*(topic_name(node, stream) for stream in hears.own), *(foreign if hears.foreign else ())):
         yield from _rights(principal, topic, _READ)
     if service == TRUST.writer:

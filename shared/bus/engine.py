@@ -6,6 +6,8 @@
 
 - Each loop is supervised: what it cannot heal by itself ends it, is logged, and it starts again after a pause.
 - Of several processes of one service one leads and works the loops; the others answer requests, and stand by.
+- Before a service says anything it is looked up whether its store knows all that it ever said (`continuity`). While it does
+  not, the loops from the outbox to the bus stand still, and `recovery` pulls back what is missing.
 - A store that is not there yet is waited for, in words; a bus that is not there keeps nobody from starting.
 """
 
@@ -15,11 +17,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from shared.bus import inbox as inboxes
 from shared.bus import log, outbox
 from shared.bus.backfill import Backfill
 from shared.bus.checkpointer import Checkpointer
+from shared.bus.continuity import Continuity
 from shared.bus.follow import Follower
 from shared.bus.inbox import Handler, Inbox
 from shared.bus.keyring import Keyring
@@ -31,10 +35,13 @@ from shared.bus.open import open_bus
 from shared.bus.outbox import Outbox
 from shared.bus.pages import Fetch, Pages
 from shared.bus.port import Bus
+from shared.bus.recovery import Recovery
 from shared.bus.relay import MARKS, Relay
 from shared.bus.sequencer import Sequencer
 from shared.bus.signing import SigningKeys
+from shared.bus.supervised import PAUSES, supervised
 from shared.bus.wakeups import Wakeups
+from shared.bus.witnesses import Witnesses
 from shared.clock import Clock, SystemClock
 from shared.errors import Unavailable
 from shared.events.base import CHECKPOINTS, STATUS, Event, Stream
@@ -44,13 +51,6 @@ from shared.store.copy import COPIES, require_whole
 from shared.store.open import open_store
 from shared.store.port import Collection, Store
 from shared.telemetry import get_logger
-from shared.trust import node_token
-
-PAUSES = (0.1, 1.0, 5.0, 30.0)
-"""Seconds before a loop that failed is started again; the last one is repeated."""
-
-WELL = 60.0
-"""A loop that has run for so many seconds is well again: its next failure counts as its first."""
 
 LOOK = 0.5
 """Seconds between two looks of a standby at what its leader has taken in."""
@@ -79,6 +79,7 @@ class Engine:
     inbox: Inbox
     listener: Listener
     leadership: Leadership
+    continuity: Continuity
     sequencer: Sequencer | None = None
     relay: Relay | None = None
     follower: Follower | None = None
@@ -90,16 +91,32 @@ class Engine:
         """Run a loop in the background while this process leads, again after a pause whenever it fails, until the engine
         closes.
         """
-        self._start(lambda: self.leadership.while_leading(loop), name)
+        self.watch(lambda: self.leadership.while_leading(loop), name)
+
+    def spawn_whole(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
+        """As `spawn`, while the own log is whole here: for what says something, or changes something, by itself."""
+        self.spawn(lambda: self.continuity.whole.while_on(loop), name)
+
+    async def once_whole(self, work: Callable[[], Awaitable[object]], name: str) -> None:
+        """Do something now if the own log is whole here, and otherwise as soon as it is."""
+
+        async def done() -> None:
+            await work()
+
+        if self.continuity.whole.on:
+            await work()
+        else:
+            self.watch(lambda: self.continuity.whole.while_on(done), name)
 
     def begin(self) -> None:
         """Start what runs in every process, leading or not."""
-        self._start(self.leadership.run, "leadership")
-        self._start(self._look_on, "standby")
+        self.watch(self.leadership.run, "leadership")
+        self.watch(self._look_on, "standby")
 
-    def _start(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
-        supervised = _supervised(loop, f"{self.service} {name}", self.clock)
-        self._tasks.append(asyncio.create_task(supervised, name=name))
+    def watch(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
+        """Run a loop in the background, leading or not, again after a pause whenever it fails."""
+        loops = supervised(loop, f"{self.service} {name}", self.clock)
+        self._tasks.append(asyncio.create_task(loops, name=name))
 
     async def _look_on(self) -> None:
         """A standby answers requests too: it must see what its leader takes in."""
@@ -139,10 +156,12 @@ async def open_engine(
     bus: Bus | None = None,
     fetch: Fetch | None = None,
     follows: bool = False,
+    restores: Mapping[type[Event], Handler] | None = None,
 ) -> AsyncIterator[Engine]:
     """Open a service's floor and start its loops. `writes` are the streams it says, `streams` its own node's that it hears,
     `foreign` whether it hears every other node's public ones. With `fetch` it asks for logs over HTTP: the neighbours' if it
-    `follows` them, otherwise its own registry's, for what the bus no longer holds.
+    `follows` them, otherwise its own registry's, for what the bus no longer holds. `restores` is what its own
+    events do to its state, should they have to be taken back from others.
     """
     clock, home = clock or SystemClock(), home or Home(settings)
     async with AsyncExitStack() as closing:
@@ -152,21 +171,40 @@ async def open_engine(
         if bus is None:
             bus = await open_bus(settings.bus_url)
             closing.push_async_callback(bus.close)
-        said, membership = Outbox(store, clock), Membership(home, clock)
-        keyring = Keyring(store, membership, home.certificates())
-        inbox = Inbox(said, membership, keyring, hears or {})
-        await inbox.load()
-        listener = Listener(bus, inbox, membership, name=service, streams=streams, foreign=foreign)
-        leadership = Leadership(store, service, clock)
-        await leadership.look()
-        engine = Engine(settings, service, clock, home, store, bus, said, membership, keyring, inbox, listener, leadership)
+        listens = {"name": service, "streams": streams, "foreign": foreign}
+        engine = await _engine(settings, service, clock, home, store, bus, hears or {}, listens)
         closing.push_async_callback(engine.stop)
-        engine.checks.update(store=engine.store_not_ready, listener=listener.not_ready)
         engine.begin()
+        await _look_back(engine, writes, restores or {}, fetch)
         _start_saying(engine, writes)
         _start_hearing(engine, listens=bool(streams) or foreign)
         _start_asking(engine, fetch, follows=follows)
         yield engine
+
+
+async def _engine(
+    settings: NodeSettings,
+    service: str,
+    clock: Clock,
+    home: Home,
+    store: Store,
+    bus: Bus,
+    hears: Mapping[type[Event], Handler],
+    listens: Mapping[str, Any],
+) -> Engine:
+    """All the parts, none of them running."""
+    said, membership = Outbox(store, clock), Membership(home, clock)
+    keyring = Keyring(store, membership, home.certificates())
+    inbox = Inbox(said, membership, keyring, hears)
+    await inbox.load()
+    listener, leadership = Listener(bus, inbox, membership, **listens), Leadership(store, service, clock)
+    await leadership.look()
+    continuity = Continuity(store, Witnesses(store, bus, membership, keyring, clock, service), settings.node, clock)
+    engine = Engine(
+        settings, service, clock, home, store, bus, said, membership, keyring, inbox, listener, leadership, continuity
+    )
+    engine.checks.update(store=engine.store_not_ready, listener=listener.not_ready, log=continuity.not_ready)
+    return engine
 
 
 async def _store(url: str, service: str, collections: Sequence[Collection]) -> Store:
@@ -181,6 +219,29 @@ async def _store(url: str, service: str, collections: Sequence[Collection]) -> S
             failures += 1
 
 
+async def _look_back(
+    engine: Engine,
+    writes: Sequence[Stream],
+    restores: Mapping[type[Event], Handler],
+    fetch: Fetch | None,
+) -> None:
+    """See whether the store knows all that this service ever wrote, before anything is said."""
+    continuity, witnesses = engine.continuity, engine.continuity.witnesses
+    if not writes:
+        await continuity.whole.set(True)
+        return
+    public = any(stream.public for stream in writes)
+    witnesses.streams = _drained_first(list(writes), public=public)
+    witnesses.pages = Pages.of(engine.home, fetch, engine.clock) if fetch else None
+    engine.listener.hears_own = lambda: continuity.whole.on
+    await continuity.ask()
+    if silent := [name for name in continuity.silent() if name != engine.settings.node]:
+        _log.warning("started without having asked how far others hold the own log; they are asked again", who=silent)
+    recovery = Recovery(engine.outbox, continuity, engine.keyring, restores, engine.listener.hear_own_again)
+    engine.watch(continuity.run, "continuity")
+    engine.spawn(recovery.run, "recovery")
+
+
 def _start_saying(engine: Engine, writes: Sequence[Stream]) -> None:
     if not writes:
         return
@@ -192,8 +253,8 @@ def _start_saying(engine: Engine, writes: Sequence[Stream]) -> None:
     relay = Relay(engine.store, engine.bus, settings.node, _drained_first(streams, public=public))
     sequencer.on_advance += [relay.wake.set, engine.log_advanced.fire_all]
     engine.sequencer, engine.relay = sequencer, relay
-    engine.spawn(sequencer.run, "sequencer")
-    engine.spawn(relay.run, "relay")
+    engine.spawn_whole(sequencer.run, "sequencer")
+    engine.spawn_whole(relay.run, "relay")
     if public:
         _start_checkpoints(engine, signing, sequencer, relay)
 
@@ -204,7 +265,7 @@ def _start_checkpoints(engine: Engine, signing: SigningKeys, sequencer: Sequence
         engine.store, signing, engine.clock, settings.federation, settings.node, settings.checkpoint_interval
     )
     sequencer.on_advance.append(checkpointer.wake.set)
-    engine.spawn(lambda: checkpointer.run(relay, engine.log_advanced), "checkpointer")
+    engine.spawn_whole(lambda: checkpointer.run(relay, engine.log_advanced), "checkpointer")
 
 
 def _start_hearing(engine: Engine, *, listens: bool) -> None:
@@ -216,7 +277,8 @@ def _start_hearing(engine: Engine, *, listens: bool) -> None:
 def _start_asking(engine: Engine, fetch: Fetch | None, *, follows: bool) -> None:
     if fetch is None:
         return
-    pages, membership, clock = _pages(engine, fetch), engine.membership, engine.clock
+    membership, clock = engine.membership, engine.clock
+    pages = Pages.of(engine.home, fetch, clock)
     if not follows:
         engine.spawn(Backfill(engine.inbox, membership, pages, engine.listener.topics, clock).run, "backfill")
         return
@@ -227,23 +289,6 @@ def _start_asking(engine: Engine, fetch: Fetch | None, *, follows: bool) -> None
     engine.spawn(engine.follower.run, "follower")
 
 
-def _pages(engine: Engine, fetch: Fetch) -> Pages:
-    settings = engine.settings
-
-    def token(audience: str) -> str:
-        signer, certificate = engine.home.certified("node-token")
-        return node_token.mint(
-            signer,
-            certificate,
-            federation=settings.federation,
-            node=settings.node,
-            audience=audience,
-            now=engine.clock.now(),
-        )
-
-    return Pages(fetch, token)
-
-
 def _drained_first(streams: list[Stream], *, public: bool) -> list[Stream]:
     """Status before the rest, and checkpoints last: they say that the rest has come."""
     ordered = sorted(streams, key=lambda stream: stream.name != STATUS.name)
@@ -252,19 +297,3 @@ def _drained_first(streams: list[Stream], *, public: bool) -> list[Stream]:
 
 def _unique(collections: Sequence[Collection]) -> list[Collection]:
     return list({collection.name: collection for collection in collections}.values())
-
-
-async def _supervised(loop: Callable[[], Awaitable[None]], name: str, clock: Clock) -> None:
-    failures = 0
-    while True:
-        began = clock.monotonic()
-        try:
-            await loop()
-            return
-        except asyncio.CancelledError:
-            raise
-        except Exception:  # noqa: BLE001 - whatever it was, the loop must come back
-            _log.exception("a background loop failed; it starts again", loop=name)
-            failures = 0 if clock.monotonic() - began > WELL else failures
-            await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
-            failures += 1

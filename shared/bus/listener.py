@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from shared.bus.inbox import RETRY, Inbox
@@ -65,6 +65,8 @@ class Listener:
         self._streams = streams
         self._foreign = foreign
         self.grown = Wakeups()
+        self.hears_own: Callable[[], bool] = lambda: True
+        """Whether this node's own streams may be taken in now; what they bring about may be something that is said."""
         self._rebuilt = 0
         self._failures = 0
         self._version = 0
@@ -72,10 +74,11 @@ class Listener:
         self._limit = BATCH
         self._reading = True
         self._holes: dict[str, _Hole] = {}
+        self._again: set[str] = set()
 
     def topics(self) -> list[str]:
         """What it listens to, most important stream first."""
-        me = [topic_name(self._membership.me, stream) for stream in self._streams]
+        me = self._own() if self.hears_own() else []
         others = [
             topic_name(node.name, stream) for node in self._membership.neighbours() for stream in PUBLIC if self._foreign
         ]
@@ -85,6 +88,21 @@ class Listener:
     def is_reading(self) -> bool:
         """Whether there is a backlog on the bus, as far as the last look tells: it gave as many records as were taken."""
         return self._reading
+
+    async def hear_own_again(self) -> None:
+        """Take this node's own streams in again from their start, be it after the next start: the store is older than the
+        positions on the bus.
+        """
+        topics, consumer = self._own(), self._bus.consumer(self._name)
+        try:
+            consumer.follow(topics)
+            await consumer.commit(dict.fromkeys(topics, 0))
+        finally:
+            await consumer.close()
+        self._again |= set(topics)
+
+    def _own(self) -> list[str]:
+        return [topic_name(self._membership.me, stream) for stream in self._streams]
 
     async def run(self, clock: Clock) -> None:
         """Listen until cancelled, from where the store says that this service stands. Whatever goes wrong, the next consumer
@@ -112,7 +130,11 @@ class Listener:
         """Until the watchdog asks for a new consumer, or the store or the bus does not answer."""
         moved = clock.monotonic()
         while clock.monotonic() - moved < STUCK:
-            consumer.follow(self._order())
+            order = self._order()
+            consumer.follow(order)
+            for topic in self._again.intersection(order):
+                await consumer.seek(topic, 0)
+                self._again.discard(topic)
             records = await consumer.poll(self._limit, WAIT)
             self._reading = len(records) >= self._limit
             await self._go_by_newest_list()

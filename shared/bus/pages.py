@@ -10,10 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from shared.bus.port import Message
+from shared.clock import Clock
 from shared.errors import TestamurError
 from shared.events.entry import MAX_ENTRY_BYTES, message_headers, parse
+from shared.home import Home
 from shared.ids import topic_name
 from shared.jose import strict_json
+from shared.trust import node_token
 from shared.trust.nodes import Node
 
 PAGE = 500
@@ -62,13 +65,16 @@ class Fetch(Protocol):
 
 
 class Wanted(NamedTuple):
-    """Which page: of whose log, after which sequence of which epoch, and how many seconds to wait for its first entry."""
+    """Which page: of whose log, after which sequence of which epoch, how many seconds to wait for its first entry, and how
+    many entries at most.
+    """
 
     origin: str
     stream: str
     epoch: int
     after: int
     wait: float = 0.0
+    limit: int = PAGE
 
 
 class Page(NamedTuple):
@@ -86,11 +92,23 @@ class Pages:
         self._fetch = fetch
         self._token = token
 
+    @classmethod
+    def of(cls, home: Home, fetch: Fetch, clock: Clock) -> Pages:
+        """Asking in the name of the node of that folder."""
+        settings = home.settings
+
+        def token(audience: str) -> str:
+            signer, certificate = home.certified("node-token")
+            fed, me, now = settings.federation, settings.node, clock.now()
+            return node_token.mint(signer, certificate, federation=fed, node=me, audience=audience, now=now)
+
+        return cls(fetch, token)
+
     async def ask(self, holder: Node, wanted: Wanted) -> Page:
         """One page from `holder`; raises `LogNotServed` or what fetching raises."""
         url = (
             f"{holder.url.rstrip('/')}/registry/log/{wanted.stream}"
-            f"?origin={wanted.origin}&epoch={wanted.epoch}&after={wanted.after}&limit={PAGE}&wait={wanted.wait:g}"
+            f"?origin={wanted.origin}&epoch={wanted.epoch}&after={wanted.after}&limit={wanted.limit}&wait={wanted.wait:g}"
         )
         headers = {"Authorization": f"Bearer {self._token(holder.name)}", "Accept": "application/json"}
         answer = await self._fetch.get(url, headers, timeout=wanted.wait + ANSWER, max_bytes=MAX_PAGE_BYTES)

@@ -33,8 +33,10 @@ _KEY = re.compile(r"[!-~]{1,128}")
 class Door:
     """Answers the requests that change something, on one service's store."""
 
-    def __init__(self, outbox: Outbox) -> None:
+    def __init__(self, outbox: Outbox, guard: Callable[[], None] = lambda: None) -> None:
+        """`guard` raises while nothing may be changed."""
         self._outbox = outbox
+        self._guard = guard
         self._under_way: set[str] = set()
 
     async def answer(
@@ -53,6 +55,7 @@ class Door:
         `required`: refuse a request without `Idempotency-Key`. `vault`: seals the stored answer. Whatever `work` raises
         undoes everything and is not stored.
         """
+        self._guard()
         key = _key(request, required=required)
         if key is None:
             result = await self._outbox.transact(work, caller.actor)

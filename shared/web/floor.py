@@ -47,6 +47,7 @@ async def open_floor(
     writes: Sequence[Stream] = (),
     foreign: bool = False,
     follows: bool = False,
+    restores: Mapping[type[Event], Handler] | None = None,
     clock: Clock | None = None,
     bus: Bus | None = None,
 ) -> AsyncIterator[Floor]:
@@ -69,12 +70,13 @@ async def open_floor(
             bus=bus,
             fetch=fetcher,
             follows=follows,
+            restores=restores,
         ) as engine,
     ):
         app.state.authorities = Authorities.of_node(settings, OwnKeys(engine.home), fetcher, engine.clock)
         app.state.checks.update(engine.checks)
         app.state.engine = engine
-        floor = Floor(engine, Door(engine.outbox), fetcher)
+        floor = Floor(engine, Door(engine.outbox, engine.continuity.require_whole), fetcher)
         engine.spawn(lambda: _sweep(floor.door), "sweep")
         yield floor
 

@@ -1,6 +1,9 @@
 """A nation in a process of its own, made to be killed: `python -m tests.chaos.child HOME MODE [POINT SEED WEBHOOK]`.
 
-- `work`: arms one point of the path, then issues and revokes, and prints a line for each answer it gave (acknowledged).
+- `work`: arms one point of the path if it is given any, then issues and revokes, and prints a line for each answer it gave
+  (acknowledged).
+- `recover`: arms one point of taking back what a restored store has forgotten, and waits until all of it is back.
+- `show`: waits for that as well, and prints the log, the register and what is lost as one JSON line.
 - `look`: runs without a trap until everything settled, and prints what is true as one JSON line.
 """
 
@@ -17,18 +20,22 @@ from typing import Any
 
 import orjson
 
+from services.issuer.credentials.repository import LOST
 from services.notifier.delivery import Courier
 from services.notifier.repository import DELIVERIES
-from services.registry.credentials.repository import REFUSALS
+from services.registry.credentials.repository import CREDENTIALS, REFUSALS
 from services.registry.status.handlers import StatusLists
 from services.verifier.repository import FACTS
+from shared.bus import recovery
 from shared.bus.inbox import Inbox
 from shared.bus.listener import Listener
 from shared.bus.log import LOG
 from shared.bus.outbox import Outbox
+from shared.bus.recovery import Recovery
 from shared.bus.relay import Relay
 from shared.bus.sequencer import Sequencer
 from shared.errors import Unavailable
+from shared.events.base import CHECKPOINTS, PUBLIC
 from shared.events.entry import parse
 from shared.home import Home
 from shared.ids import topic_name
@@ -61,6 +68,14 @@ POINTS: dict[str, tuple[type, str, str]] = {
 anything, which must be all of it; or once it was `refused` by a store that is away, and has gone on from there.
 """
 
+RECOVERY_POINTS: dict[str, tuple[type, str, str]] = {
+    "recovery, before its transaction": (Recovery, "_take", "before"),
+    "recovery, once it has stored anything": (Recovery, "_take", "amid"),
+    "recovery, after its transaction": (Recovery, "_take", "after"),
+    "recovery, all taken back and the numbers not": (Recovery, "_number_on", "before"),
+}
+"""The same, while a store that was set back is brought up to what others hold."""
+
 
 def settings(home: Path) -> NodeSettings:
     """The child's settings; webhooks go to the parent on this machine."""
@@ -71,9 +86,9 @@ def settings(home: Path) -> NodeSettings:
 
 def arm(point: str, seed: int) -> None:
     """Kill this process, without a word, at the n-th passage of a point; the seed chooses n."""
-    owner, name, when = POINTS[point]
+    owner, name, when = (POINTS | RECOVERY_POINTS)[point]
     real: Callable[..., Any] = getattr(owner, name)
-    left = random.Random(f"{point}/{seed}").randint(1, 4)
+    left = 1 if name == "_number_on" else random.Random(f"{point}/{seed}").randint(1, 4)
 
     async def trapped(this: Any, *args: Any, **kwargs: Any) -> Any:
         nonlocal left
@@ -169,15 +184,50 @@ async def _undelivered(nation: Nation) -> bool:
     return any(row.body["state"] == "pending" for row in rows)
 
 
+async def recover(nation: Nation) -> None:
+    """Wait until nothing is missing any more."""
+    for service in ("registry", "issuer"):
+        await nation.engine(service).continuity.whole.until(on=True)
+
+
+async def show(nation: Nation) -> None:
+    """The log, the register and what is lost, once nothing is missing any more and everything settled."""
+    await recover(nation)
+    await nation.settles()
+    registry, issuer = nation.engine("registry").store, nation.engine("issuer").store
+    own = [
+        row
+        for stream in PUBLIC
+        if stream != CHECKPOINTS.name
+        for row in await registry.scan(LOG, prefix=f"testamur.ee.{stream}.")
+    ]
+    members = ("status", "reason", "effective", "status_list", "status_index", "commitments", "institution", "kid")
+    held = {row.key: [row.body[name] for name in members] for row in await registry.scan(CREDENTIALS)}
+    true = {
+        "chains": [row.body["jws"] for row in own],
+        "credentials": held,
+        "lost": [row.key for row in await issuer.scan(LOST)],
+    }
+    print(orjson.dumps(true).decode(), flush=True)
+
+
 async def main() -> None:
     """Do what the command line says."""
     home, mode, *more = sys.argv[1:]
+    if mode == "recover":
+        recovery.BATCH = 2  # so that there are several
+        arm(more[0], int(more[1]))
     async with running(Home(settings(Path(home)))) as nation:
         if mode == "prepare":
             await prepare(nation, more[0])
         elif mode == "work":
-            arm(more[0], int(more[1]))
+            if more:
+                arm(more[0], int(more[1]))
             await work(nation)
+        elif mode == "recover":
+            await recover(nation)
+        elif mode == "show":
+            await show(nation)
         else:
             await look(nation)
 

@@ -14,6 +14,7 @@ from shared.clock import SystemClock
 from shared.home import Home
 from tests.chaos.child import settings
 from tests.chaos.cohort_child import LEARNERS, POINTS
+from tests.integration.backup_scene import STORES, backs_up, sets_back
 from tests.shared_data import ROOT
 
 
@@ -46,3 +47,18 @@ def test_a_cohort_survives_being_killed_at(point: str, tmp_path: Path, prepared:
     assert {row["status"] for row in true["rows"]} == {"issued"}
     assert true["said"] == refs, "each is said once, in the file's order"
     assert (true["credentials"], true["keys"]) == (LEARNERS, LEARNERS)
+
+
+@pytest.mark.timeout(300)
+def test_what_was_issued_of_a_cohort_after_a_backup_is_not_issued_again(tmp_path: Path, prepared: Path) -> None:
+    home = Home(settings(shutil.copytree(prepared, tmp_path / "ee")))
+    assert child(home.folder, "accept", "a chunk, after its commit").returncode == -9
+    backs_up(home, tmp_path / "backup")
+    before = json.loads(child(home.folder, "look").stdout)
+    sets_back(home, tmp_path / "backup", *STORES)
+    seen = child(home.folder, "look")
+    assert seen.returncode == 0, seen.stderr
+    true = json.loads(seen.stdout)
+    assert true["said"] == before["said"], "each is said once"
+    assert true["stands"]["ended"]
+    assert 0 < true["credentials"] == true["keys"] < LEARNERS, "what was issued since is gone, and nothing in its place"

@@ -197,9 +197,22 @@ async def test_a_node_serves_what_it_holds_of_another_nodes_log_unchanged() -> N
         assert pages[1] == pages[0]
 
 
-def test_the_streams_that_are_served_are_the_public_ones() -> None:
+def test_the_streams_that_are_served_are_the_public_ones_and_the_issuers() -> None:
     from typing import get_args
 
-    from shared.events.base import PUBLIC
+    from shared.events.base import ISSUANCE, PUBLIC
 
-    assert set(get_args(domain.PublicStream)) == set(PUBLIC)
+    assert set(get_args(domain.ServedStream)) == {*PUBLIC, ISSUANCE.name}
+
+
+async def test_what_the_issuer_says_is_read_by_its_own_node_and_by_no_other(scene: Scene, tmp_path: Path) -> None:
+    await scene.accredits("tartu")
+    await scene.registers()
+    home = scene.home
+    names = {"federation": "testamur", "node": "ee", "audience": "ee", "now": scene.clock.now()}
+    own = node_token.mint(home.signer("node-token"), home.certificates()["node-token"], **names)
+    page = (await scene.client.get("/log/issuance", headers={"authorization": f"Bearer {own}"})).json()
+    assert [parse(entry).envelope.knd for entry in page["entries"]] == ["credential.issued.v1"]
+    assert page["head"]["seq"] == 1
+    assert (await read(scene, tmp_path, "issuance")).status_code == 404
+    assert (await read(scene, tmp_path, "issuance?origin=pt")).status_code == 404, "nor do we hold what is theirs"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -88,6 +89,20 @@ def test_what_the_registry_holds_is_what_every_reader_folds_from_its_events(acti
     assert state.status.name.lower() == held.status
     if held.status != "active":
         assert (state.reason, state.since) == (held.reason, held.effective)
+
+
+@given(st.lists(st.sampled_from(sorted(ACTIONS)), max_size=12))
+def test_its_own_events_tell_of_a_credential_all_but_its_place_in_the_status_list(actions: list[str]) -> None:
+    credential, event = credentials.register(issued(), None, NOW)
+    held, again = stored(credential), credentials.registered_before(event, NOW)
+    for step, action in enumerate(actions):
+        try:
+            after, said = ACTIONS[action](held, NOW + timedelta(minutes=step))
+        except TestamurError:
+            continue
+        held = stored(after)
+        again = credentials.changed_before(again, said)
+    assert again == replace(held, status_list=None, status_index=None, version=again.version)
 
 
 @given(st.lists(st.sampled_from(sorted(ACTIONS)), max_size=6))

@@ -141,11 +141,12 @@ def test_every_topic_has_the_one_writer_that_its_stream_names_and_a_neighbours_i
 
 
 @pytest.mark.parametrize("service", HEARS)
-def test_a_service_may_read_what_it_hears_and_nothing_else(service: str) -> None:
+def test_a_service_may_read_what_it_hears_and_what_it_writes_and_nothing_else(service: str) -> None:
     streams = import_module(f"services.{service}.consumer").STREAMS
     foreign = "foreign=True" in (ROOT / "services" / service / "app.py").read_text()
     heard = {topic_name("ee", stream) for stream in streams}
     heard |= {topic_name(node, stream) for node in ("pt", "be-fr") for stream in PUBLIC if foreign}
+    heard |= {topic_name("ee", stream.name) for stream in STREAMS.values() if stream.writer == service}
     mine = [right for right in rights_of("ee", ["pt", "be-fr"]) if right.principal == principal_of("ee", service)]
     assert {right.name for right in mine if right.kind == "topic" and right.operation == "READ"} == heard
     assert [right.name for right in mine if right.kind == "group"] == [group_of("ee", service)]

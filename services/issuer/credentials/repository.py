@@ -45,6 +45,10 @@ STATUS_INDEXES = Collection("status_indexes")
 REPLACEMENTS = Collection("replacements")
 """By the ref of the credential that was corrected: `{by}`. One correction each."""
 
+LOST = Collection("lost_credentials")
+"""By ref: `{institution, commitments, issued}` of what was issued after the backup that this store was made from; who holds
+the credential has all of it, this store nothing more."""
+
 STATUS_FACTS = Collection("status_facts")
 """By `<origin>/<ref>/...` or `<origin>/key/<kid>/...`: facts about a credential, or about all of a key."""
 
@@ -61,6 +65,7 @@ COLLECTIONS = (
     ERASED_EARLY,
     STATUS_INDEXES,
     REPLACEMENTS,
+    LOST,
     STATUS_FACTS,
     TRUST_FACTS,
     TRUST_VERSION,

@@ -4,6 +4,8 @@
 - The version is that of the stored document: 1 when registered, and the nth change of status says n in its event.
 - Suspending again replaces the end that was set before; between the two the credential is never active.
 - A time in the future is refused: readers fold every fact they have, so an effect cannot be dated ahead.
+- A registry that was set back takes what it said of its credentials from its own log; where a credential has its place in a
+  status list stands in its issuance alone, and is known once that is heard again.
 """
 
 from __future__ import annotations
@@ -66,8 +68,9 @@ class Credential:
     kid: str
     credential_type: str
     commitments: Mapping[str, str]
-    status_list: str
-    status_index: int
+    status_list: str | None
+    """None, like the index: registered by the own log, and its issuance not heard again yet."""
+    status_index: int | None
     registered: datetime
     replaces: str | None = None
     status: Status = "active"
@@ -140,6 +143,24 @@ def reinstate(held: Credential, now: datetime) -> tuple[Credential, CredentialRe
         raise CredentialNotSuspended("Read its status first: only a suspended credential can be reinstated.")
     event = CredentialReinstated(ref=held.ref, version=held.version, effective=now)
     return replace(held, status="active", reason=None, effective=now, until=None), event
+
+
+def registered_before(said: CredentialRegistered, at: datetime) -> Credential:
+    """A credential as this registry's own log says that it was registered."""
+    return Credential(
+        said.ref, said.institution, said.kid, said.credential_type, said.commitments, None, None, at, said.replaces
+    )
+
+
+def changed_before(held: Credential, said: CredentialSuspended | CredentialReinstated | CredentialRevoked) -> Credential:
+    """A credential after a change that this registry's own log tells of."""
+    if held.status == "revoked":
+        return held
+    if isinstance(said, CredentialRevoked):
+        return revoked(held, said.reason, said.effective, said.replaced_by)
+    if isinstance(said, CredentialSuspended):
+        return replace(held, status="suspended", reason=said.reason, effective=said.effective, until=said.until)
+    return replace(held, status="active", reason=None, effective=said.effective, until=None)
 
 
 def check_effective(effective: datetime | None, now: datetime) -> datetime:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from services.registry.credentials import domain, repository
@@ -31,6 +32,8 @@ async def on_credential_issued(unit: Unit, heard: Heard) -> None:
     assert isinstance(issued, CredentialIssued)
     held = await repository.find(unit.tx, issued.ref)
     if held is not None and domain.is_repeat(held, issued):
+        if held.status_list is None:
+            await _give_place(unit, held, issued)
         return
     replaced = await repository.find(unit.tx, issued.replaces, issued.institution) if issued.replaces else None
     reason = "ref-taken" if held is not None else await _reason_to_refuse(unit, issued, replaced)
@@ -139,6 +142,17 @@ async def _register(unit: Unit, issued: CredentialIssued, replaced: Credential |
     return None
 
 
+async def _give_place(unit: Unit, held: Credential, issued: CredentialIssued) -> None:
+    """A credential that came back from the own log gets its place in the status list back from its issuance."""
+    if await repository.is_taken(unit.tx, issued.status_list, issued.status_index):
+        return
+    if not await lists.enter(unit.tx, issued.status_list, issued.status_index):
+        return
+    placed = replace(held, status_list=issued.status_list, status_index=issued.status_index)
+    await repository.change(unit.tx, held, placed)
+    await lists.touch(unit.tx, issued.status_list)
+
+
 async def _held(unit: Unit, caller: Caller, ref: str, expected: int | None) -> Credential:
     held = await repository.get(unit.tx, ref, caller.institution)
     require_match(expected, held.version)
@@ -148,7 +162,8 @@ async def _held(unit: Unit, caller: Caller, ref: str, expected: int | None) -> C
 async def _changed(unit: Unit, before: Credential, after: Credential, event: Event, action: str) -> CredentialView:
     """Keep, say and record one change of status."""
     kept = await repository.change(unit.tx, before, after)
-    await lists.touch(unit.tx, before.status_list)
+    if before.status_list is not None:
+        await lists.touch(unit.tx, before.status_list)
     await unit.emit(event)
     await unit.audit(action, before.ref, version=before.version)
     return view(kept)

@@ -9,7 +9,7 @@ from typing import Any
 from services.registry.credentials.domain import UNKNOWN_REF, Credential, CredentialNotFound, Status
 from shared.clock import rfc3339
 from shared.events.issuance import CredentialIssued
-from shared.store.port import Collection, Document, Index, Reader, Transaction
+from shared.store.port import Collection, Document, Index, Reader, Scalar, Transaction
 
 CREDENTIALS = Collection(
     "credentials",
@@ -48,6 +48,12 @@ async def get(reader: Reader, ref: str, tenant: str | None) -> Credential:
 async def add(tx: Transaction, credential: Credential) -> None:
     """Enter a new credential; raises `DuplicateKey` when its ref or its place in the status list is taken."""
     await tx.insert(CREDENTIALS, credential.ref, _body(credential))
+
+
+async def is_taken(reader: Reader, status_list: str, index: int) -> bool:
+    """Whether a credential has that place in a status list."""
+    place: dict[str, Scalar] = {"status_list": status_list, "status_index": index}
+    return bool(await reader.scan(CREDENTIALS, where=place, limit=1))
 
 
 async def change(tx: Transaction, before: Credential, after: Credential) -> Credential:

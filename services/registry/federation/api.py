@@ -9,7 +9,7 @@ from fastapi import Depends, Path, Query, Request, Response
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
-from services.registry.federation.domain import MAX_ENTRIES, MAX_WAIT, LogQuery, PublicStream
+from services.registry.federation.domain import MAX_ENTRIES, MAX_WAIT, LogQuery, ServedStream
 from services.registry.federation.handlers import read_log
 from shared.bus.keyring import is_compromised
 from shared.errors import Unauthenticated
@@ -94,7 +94,7 @@ class _NodeBearer(SecurityBase):
 
 
 Member = Annotated[str, Depends(_NodeBearer())]
-Stream = Annotated[PublicStream, Path(description="A public stream.")]
+Stream = Annotated[ServedStream, Path(description="A public stream; of `issuance`, a node reads its own alone.")]
 Origin = Annotated[str | None, Query(pattern=f"^{NODE_NAME}$", description="Whose log; this node's, unless given.")]
 Epoch = Annotated[int, Query(ge=1, le=_MAX, description="The epoch of `after`.")]
 After = Annotated[int, Query(ge=0, le=_MAX, description="The last sequence that the caller has; 0 for none.")]
@@ -108,7 +108,7 @@ Wait = Annotated[
 async def read_stream(
     stream: Stream,
     request: Request,
-    _: Member,
+    asker: Member,
     origin: Origin = None,
     epoch: Epoch = 1,
     after: After = 0,
@@ -117,7 +117,7 @@ async def read_stream(
 ) -> Response:
     """Entries of a log after a place, its own or another node's; when there are none yet, waits for the first."""
     engine = request.app.state.engine
-    query = LogQuery(origin or engine.membership.me, stream, epoch, after, limit, wait)
+    query = LogQuery(origin or engine.membership.me, stream, epoch, after, limit, wait, asker)
     found = await read_log(engine.store, engine.membership, engine.log_advanced, query)
     unchanged = not_modified(request, found.etag)
     if unchanged is not None:

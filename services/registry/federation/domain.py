@@ -1,6 +1,7 @@
 """What another node may ask of the log, and the page it gets. Pure.
 
-- Only members of the federation read the log, and only its public streams (protocol, section 3).
+- Only members of the federation read the log, and only its public streams (protocol, section 3). `issuance` never leaves the
+  node: the node itself may read its own, for its issuer may have to be told what it has forgotten.
 - Every node serves every origin's entries, so that a hole can be filled from anybody who holds them.
 - A page is of one epoch. Its `next` is what to ask on from; its entity tag moves when the page or the head does.
 """
@@ -12,10 +13,11 @@ from typing import Literal, NamedTuple
 import orjson
 
 from shared.errors import NotFound
+from shared.events.base import ISSUANCE
 from shared.events.chain import Position
 
-PublicStream = Literal["checkpoints", "trust", "status", "registrations", "catalogue"]
-"""The streams that other nodes may read (`shared.events.base.PUBLIC`)."""
+ServedStream = Literal["checkpoints", "trust", "status", "registrations", "catalogue", "issuance"]
+"""The public streams (`shared.events.base.PUBLIC`), and the one that only this node itself may read here."""
 
 MAX_ENTRIES = 500
 """The most entries on a page."""
@@ -31,6 +33,12 @@ class OriginUnknown(NotFound):
     title = "There is no such node in this federation."
 
 
+class StreamPrivate(NotFound):
+    """404: the stream never leaves its node."""
+
+    title = "There is no such stream for other nodes."
+
+
 class LogQuery(NamedTuple):
     """Which entries are wanted: whose, of which stream, after which place, how many, and how long to wait for the first."""
 
@@ -40,6 +48,13 @@ class LogQuery(NamedTuple):
     after: int
     limit: int
     wait: float
+    asker: str = ""
+    """The node that asks."""
+
+    def check_public(self, me: str) -> None:
+        """Raise `StreamPrivate` where another node would read what never leaves its own."""
+        if self.stream == ISSUANCE.name and {self.asker, self.origin} != {me}:
+            raise StreamPrivate("Ask for one of the public streams: trust, status, registrations, catalogue, checkpoints.")
 
 
 class LogPage(NamedTuple):

@@ -8,6 +8,7 @@ from services.registry.federation import repository
 from services.registry.federation.domain import PAGE_BYTES, LogPage, LogQuery, OriginUnknown
 from shared.bus.membership import Membership
 from shared.bus.wakeups import Wakeups
+from shared.events.base import REGISTRATIONS, STREAMS
 from shared.ids import topic_name
 from shared.store.port import Reader
 
@@ -16,10 +17,11 @@ SLICE = 1.0
 
 
 async def read_log(store: Reader, membership: Membership, grown: Wakeups, query: LogQuery) -> LogPage:
-    """The entries after a place; when there are none, waits for the first. Raises `OriginUnknown`."""
+    """The entries after a place; when there are none, waits for the first. Raises `OriginUnknown` or `StreamPrivate`."""
     if membership.node(query.origin) is None:
         raise OriginUnknown("Name a node of the federation list; GET /federation shows it.")
-    own = query.origin == membership.me
+    query.check_public(membership.me)
+    own = query.origin == membership.me and STREAMS[query.stream].writer == REGISTRATIONS.writer
     topic = topic_name(query.origin, query.stream)
     ends = asyncio.get_running_loop().time() + query.wait
     while True:

@@ -87,7 +87,7 @@ async def _apply_page(outbox: Outbox, operation_id: str, stands: frozenset[str])
     async def work(unit: Unit) -> Operation:
         operation = await repository.get(unit.tx, operation_id, None)
         page = await credentials.by_key(unit.tx, operation.key or "", operation.cursor, APPLY_PAGE)
-        done = await _revoke(unit, operation, [held for held in page if held.ref not in stands])
+        done = await revoke_named(unit, operation, [held for held in page if held.ref not in stands])
         after = replace(
             operation,
             applied=operation.applied + len(done),
@@ -126,7 +126,7 @@ async def _carry_out(unit: Unit, operation: Operation) -> Operation:
         after = replace(operation, state="applying")
     else:
         named = [await credentials.get(unit.tx, ref, None) for ref in operation.refs]
-        done = await _revoke(unit, operation, named)
+        done = await revoke_named(unit, operation, named)
         if done:
             await unit.emit(domain.event(operation, done))
         after = replace(operation, state="done", applied=len(done))
@@ -134,11 +134,11 @@ async def _carry_out(unit: Unit, operation: Operation) -> Operation:
     return after
 
 
-async def _revoke(unit: Unit, operation: Operation, named: Iterable[Credential]) -> tuple[str, ...]:
+async def revoke_named(unit: Unit, operation: Operation, named: Iterable[Credential]) -> tuple[str, ...]:
     """Revoke those that are not revoked yet, as the operation's one event says; returns their refs."""
     standing = [before for before in named if before.status != "revoked"]
     for before in standing:
         await credentials.change(unit.tx, before, revoked(before, operation.reason, operation.effective))
-    for name in {before.status_list for before in standing}:
+    for name in {before.status_list for before in standing if before.status_list is not None}:
         await lists.touch(unit.tx, name)
     return tuple(before.ref for before in standing)

@@ -24,11 +24,21 @@ class StatusLists:
     """The lists of one node: where they come from, who signs them, and those that are at hand."""
 
     def __init__(
-        self, store: Store, signer: Callable[[], Signer], clock: Clock, *, base: str, issuer: str, lifetime: timedelta
+        self,
+        store: Store,
+        signer: Callable[[], Signer],
+        clock: Clock,
+        *,
+        base: str,
+        issuer: str,
+        lifetime: timedelta,
+        guard: Callable[[], None] = lambda: None,
     ) -> None:
         """`signer` gives the key in use, `base` is the address that every list's begins with, `issuer` the URN of the node's
-        registry.
+        registry. `guard` raises while the states are known to be older than what this node has said of them: nothing is
+        signed over them then.
         """
+        self._guard = guard
         self._store = store
         self._signer = signer
         self._clock = clock
@@ -40,6 +50,7 @@ class StatusLists:
 
     async def current(self, name: str, purpose: StatusPurpose) -> Published:
         """The signed list as things stand now; raises `StatusListNotFound`."""
+        self._guard()
         async with self._lock:
             held = await repository.find(self._store, name)
             if held is None:
