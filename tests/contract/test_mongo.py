@@ -20,6 +20,9 @@ from shared.store.mongo_table import Table
 from shared.store.port import Collection, DuplicateKey, Index, Transaction
 from tests.contract.conftest import THINGS, database, drop
 
+pytestmark = pytest.mark.engines
+"""It fills the database's cache, which no other test should have to share."""
+
 OWNED = Collection("owned", (Index(("number",), unique=True),))
 
 
