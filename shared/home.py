@@ -5,8 +5,9 @@
     home/root.json             the public half of the root
     home/certificates/*.jwt    what the root says of each service key (public); `shared.generations` says how one is rotated
     home/federation.json       the list as its anchors signed it (public)
-    home/federation.version    the newest list that was ever in use here: an older one is refused
-    home/anchors.json          whom this node lets sign the list: pinned by hand, never learnt from a list
+    home/federation.version    the newest list that was ever in use here: an older one is refused; and how many anchors it
+                               asks for, which the next list needs too
+    home/anchors.json          whom this node lets sign the list, and how many must: pinned by hand, never learnt from a list
 
 - An empty folder becomes a federation of one node under an anchor of its own; joining another is putting two files in place.
 - After set-up the root and the anchor are needed only to certify and to sign lists: move their files to where no network is.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import fcntl
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cache, cached_property
@@ -31,9 +32,11 @@ from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.settings import NodeSettings
-from shared.trust import federation
+from shared.trust import federation, pinned
 from shared.trust.certificates import CertificateRefused, certify, read_certificate
+from shared.trust.federation import NO_LIST, Held
 from shared.trust.nodes import Anchor, FederationList, Node
+from shared.trust.pinned import Pinned
 
 CERTIFIED: Mapping[str, tuple[Purpose, str, tuple[str, ...]]] = {
     "registry": (Purpose.EVENT, "registry", ("trust", "status", "registrations")),
@@ -125,16 +128,21 @@ class Home:
         url = self.settings.public_url
         return Node(name=self.settings.node, jurisdictions=(country,), roots=(self._root(),), url=url)
 
-    def join(self, signed_list: bytes, anchors: Mapping[str, VerificationKey]) -> None:
-        """Go by another list from now on, under these anchors; refused to a node that has signed for another federation."""
+    def join(self, signed_list: bytes, anchors: Mapping[str, VerificationKey], threshold: int = 1) -> None:
+        """Go by another list from now on, under these anchors, `threshold` of whom must sign.
+
+        Refused to a node that has signed for another federation.
+        """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._require_same_federation()
-        pinned = [{"kid": kid, "jwk": key.jwk()} for kid, key in anchors.items()]
-        again = (self.folder / "anchors.json").exists() and self.anchors().keys() & anchors.keys()
-        if not again:  # other anchors, chosen by hand, count their lists anew
+        if not self.pins_any(anchors):  # other anchors, chosen by hand, count their lists anew
             (self.folder / _NEWEST).unlink(missing_ok=True)
-        put(self.folder / "anchors.json", orjson.dumps(pinned, option=orjson.OPT_INDENT_2))
+        put(self.folder / "anchors.json", Pinned(anchors, threshold).document())
         put(self.federation_file, signed_list)
+
+    def pins_any(self, anchors: Iterable[str]) -> bool:
+        """Whether this node pins one of these anchors already."""
+        return (self.folder / "anchors.json").exists() and not self.pinned().anchors.keys().isdisjoint(anchors)
 
     @property
     def federation_file(self) -> Path:
@@ -142,27 +150,35 @@ class Home:
         return self.folder / "federation.json"
 
     @property
-    def newest_list(self) -> int:
-        """The version of the newest list that was ever in use here, 0 when none was; an older one is refused."""
+    def held(self) -> Held:
+        """What is remembered of the newest list that was ever in use here. The older form of the file is a version alone."""
         path = self.folder / _NEWEST
+        if not path.exists():
+            return NO_LIST
         try:
-            return int(path.read_text()) if path.exists() else 0
-        except ValueError as error:
+            version, *threshold = map(int, path.read_text().split())
+            return Held(version, *threshold)
+        except (ValueError, TypeError) as error:
             raise Misconfigured(f"{path} holds no number: write the version of the newest federation list there.") from error
 
-    def note_list(self, version: int) -> None:
-        """Remember the version of a list that is in use now."""
-        if version > self.newest_list:
-            put(self.folder / _NEWEST, b"%d\n" % version)
+    def note_list(self, held: Held) -> None:
+        """Remember a list that is in use now."""
+        before = self.held
+        if held <= before:
+            return
+        try:
+            put(self.folder / _NEWEST, b"%d %d\n" % held)
+        except OSError:
+            if held.version > before.version:
+                raise  # of the list that is noted already only the older form is completed, where that can be done
 
-    def anchors(self) -> dict[str, VerificationKey]:
-        """The anchors that this node pins, by key id."""
+    def pinned(self) -> Pinned:
+        """The anchors that this node pins, and how many of them must sign."""
         path = self.folder / "anchors.json"
         try:
-            pinned = [Anchor.model_validate(anchor) for anchor in orjson.loads(path.read_bytes())]
+            return pinned.read(path.read_bytes())
         except (OSError, ValueError) as error:
             raise Misconfigured(f"{path} cannot be read: put the federation's anchors.json there.") from error
-        return {anchor.kid: VerificationKey.from_jwk(anchor.jwk, Purpose.ANCHOR, anchor.kid) for anchor in pinned}
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

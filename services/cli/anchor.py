@@ -21,11 +21,11 @@ from shared.errors import Conflict, Misconfigured
 from shared.events.entry import digest
 from shared.ids import SLUG
 from shared.jose.keyfile import KeyFile
-from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
-from shared.trust import federation
+from shared.trust import federation, pinned
 from shared.trust.nodes import Anchor, EarlierList, FederationList, Node
+from shared.trust.pinned import Pinned
 
 
 class FederationExists(Conflict):
@@ -82,6 +82,8 @@ class AnchorFolder:
         """Sign the draft as the next version; what stood before is named in its history."""
         signer = self._signer()
         before = self.listed(now) if self._signed.exists() else None
+        if before and max(before.threshold, self.pinned().threshold) > 1:
+            raise Misconfigured("This federation's lists need several anchors to sign them, and here is one.")
         anchor = Anchor(kid=signer.kid, jwk=signer.public_jwk)
         listed = FederationList(
             federation=self.name,
@@ -93,26 +95,28 @@ class AnchorFolder:
             history=(*before.history, _earlier(before)) if before else (),
         )
         self._signed.write_bytes(federation.sign(listed, [signer]))
-        pinned = [anchor.model_dump(mode="json")]
-        (self.folder / "anchors.json").write_bytes(orjson.dumps(pinned, option=orjson.OPT_INDENT_2))
+        mine = Pinned({signer.kid: signer.verification_key()}, listed.threshold)
+        (self.folder / "anchors.json").write_bytes(mine.document())
         return listed
 
     def listed(self, now: datetime) -> FederationList:
         """The signed list, checked against the anchors pinned beside it."""
+        return federation.verify(self.signed(), pinned=self.pinned(), now=now).list
+
+    def signed(self) -> bytes:
+        """The list as it was signed, unchecked."""
         try:
-            raw = self._signed.read_bytes()
+            return self._signed.read_bytes()
         except OSError:
             raise Misconfigured(f"{self.folder} holds no signed list. Make one with `testamur federation sign`.") from None
-        return federation.verify(raw, anchors=self.anchors(), at_least_version=0, now=now)
 
-    def anchors(self) -> dict[str, VerificationKey]:
-        """The anchors pinned in the folder, by key id."""
+    def pinned(self) -> Pinned:
+        """The anchors pinned in the folder, and how many of them must sign."""
         path = self.folder / "anchors.json"
         try:
-            pinned = [Anchor.model_validate(anchor) for anchor in orjson.loads(path.read_bytes())]
+            return pinned.read(path.read_bytes())
         except (OSError, ValueError):
             raise Misconfigured(f"{path} cannot be read. Fetch it from the federation's anchor.") from None
-        return {anchor.kid: VerificationKey.from_jwk(anchor.jwk, Purpose.ANCHOR, anchor.kid) for anchor in pinned}
 
     @property
     def _signed(self) -> Path:

@@ -138,7 +138,7 @@ def build(folder: Path) -> World:
         anchor.add(nation.home.node())
     anchor.sign(_CLOCK.now(), timedelta(days=30))
     for nation in world.nations:
-        nation.home.join((anchor.folder / "federation.json").read_bytes(), anchor.anchors())
+        nation.home.join((anchor.folder / "federation.json").read_bytes(), *anchor.pinned())
     return world
 
 

@@ -95,13 +95,18 @@ def join(
     home: HomeFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Let a node go by this list from now on. Its anchors are pinned: check the folder's origin first."""
-    anchor = AnchorFolder.public(folder)
-    listed = anchor.listed(SystemClock().now())
+    """Let a node go by this list from now on. Its anchors, and how many of them must sign, are pinned: check the folder's
+    origin first.
+    """
+    now, anchor = SystemClock().now(), AnchorFolder.public(folder)
+    raw, theirs = anchor.signed(), anchor.pinned()
+    listed, held = federation.verify(raw, pinned=theirs, now=now)
     settings = local.find(node, home, federation=listed.federation)
     own = Home(settings)
-    own.join((folder / "federation.json").read_bytes(), anchor.anchors())
-    own.note_list(listed.version)  # here, since a running service may be unable to write to the folder
+    if own.pins_any(theirs.anchors):  # the same federation's next list, which those pinned so far have to sign
+        federation.verify(raw, pinned=own.pinned(), held=own.held, now=now)
+    own.join(raw, theirs.anchors, max(theirs.threshold, listed.threshold))
+    own.note_list(held)  # here, since a running service may be unable to write to the folder
     if listed.node(settings.node) is None:
         note(f"The list does not name {settings.node} yet: others will not hear it.", "yellow")
     note(f"Next: testamur up --node {settings.node}, or testamur init --node {settings.node} for a process a service")

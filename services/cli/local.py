@@ -79,7 +79,7 @@ def listed_in(settings: NodeSettings) -> FederationList | None:
     if not home.federation_file.exists():
         return None
     raw = home.federation_file.read_bytes()
-    return federation.verify(raw, anchors=home.anchors(), at_least_version=0, now=SystemClock().now())
+    return federation.verify(raw, pinned=home.pinned(), now=SystemClock().now()).list
 
 
 def address(settings: NodeSettings) -> str | None:

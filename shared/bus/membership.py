@@ -1,6 +1,7 @@
 """Who belongs to the federation: the signed list, checked against the pinned anchors, and read again when it changes.
 
-A list that is older than the one in use, or not signed by the pinned anchors, changes nothing and is said in the log.
+A list that is older than the one in use, or not signed by as many of the pinned anchors as are asked for, changes nothing
+and is said in the log.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from shared.errors import Misconfigured, TestamurError
 from shared.home import Home
 from shared.telemetry import get_logger
 from shared.trust import federation
-from shared.trust.nodes import FederationList, Node
+from shared.trust.federation import NO_LIST, Held, Taken
+from shared.trust.nodes import Node
 
 _log = get_logger("membership")
 
@@ -25,7 +27,7 @@ class Membership:
         self._clock = clock
         self.me = home.settings.node
         self.federation = home.settings.federation
-        self.list = self._read(at_least=home.newest_list)
+        self.list, self._held = self._read(NO_LIST)
         self._read_at = self._modified()
 
     def node(self, name: str) -> Node | None:
@@ -47,14 +49,14 @@ class Membership:
             return False
         self._read_at = modified
         try:
-            newer = self._read(at_least=self.list.version)
+            newer, self._held = self._read(self._held)
         except TestamurError as error:
             _log.error("federation list refused; the one before stays in use", detail=error.detail)
             return False
         self.list = newer
         return True
 
-    def _read(self, at_least: int) -> FederationList:
+    def _read(self, before: Held) -> Taken:
         path = self._home.federation_file
         try:
             raw = path.read_bytes()
@@ -62,12 +64,12 @@ class Membership:
             raise Misconfigured(
                 f"{path} cannot be read: run `testamur up` once, or put the federation's list there."
             ) from error
-        anchors = self._home.anchors()
-        listed = federation.verify(
-            raw, federation=self.federation, anchors=anchors, at_least_version=at_least, now=self._clock.now()
+        held = max(before, self._home.held)  # another process may be ahead of us, or have been
+        taken = federation.verify(
+            raw, pinned=self._home.pinned(), held=held, now=self._clock.now(), federation=self.federation
         )
-        self._home.note_list(listed.version)
-        return listed
+        self._home.note_list(taken.held)
+        return taken
 
     def _modified(self) -> int:
         try:

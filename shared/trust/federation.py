@@ -2,8 +2,9 @@
 
 - Written as JWS General JSON Serialization (RFC 7515, 7.2.1). Each signature is joined with the payload to a compact token
   of type `testamur-federation+jwt` and passes the one gate; a list counts when enough *pinned* anchors signed it (m of n).
-- The anchors that count are those the reader has pinned, never those the list brings; a list must reach its own threshold
-  too, so no single anchor can lower it.
+- The anchors that count are those the reader has pinned, never those the list brings. How many of them must have signed is
+  the most of three: what is pinned, what the list held here asks for, what the list itself asks for. So a stolen anchor
+  alone lowers nothing, and a federation lowers its threshold by a list that the old one suffices for.
 - Versions rise: an older list than the one held is refused. A list dated ahead of our clock is not taken.
 - Past its expiry it warns for 14 days, then makes verdicts `indeterminate`, never `invalid`: one missed ceremony must not
   switch Europe off.
@@ -14,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from pydantic import ValidationError
@@ -27,6 +28,7 @@ from shared.jose.refusals import TokenRefused
 from shared.jose.signers import Signer, seal
 from shared.jose.strict_json import NotStrictJson
 from shared.trust.nodes import FederationList
+from shared.trust.pinned import Pinned
 
 GRACE = timedelta(days=14)
 """How long an expired list still serves, with a warning."""
@@ -69,6 +71,24 @@ class Standing(Enum):
     """It makes nothing invalid, and nothing valid."""
 
 
+class Held(NamedTuple):
+    """What is remembered of the newest list that was in use: the next one is measured by it. Version 0: none was."""
+
+    version: int = 0
+    threshold: int = 1
+
+
+NO_LIST = Held()
+"""None was in use yet."""
+
+
+class Taken(NamedTuple):
+    """A list that is to be believed, and what is to be remembered of it."""
+
+    list: FederationList
+    held: Held
+
+
 def sign(federation: FederationList, signers: Iterable[Signer]) -> bytes:
     """The list with each anchor's signature, in JSON; raises `Misconfigured` when they are fewer than its threshold."""
     payload = federation.model_dump_json(exclude_none=True).encode()
@@ -82,30 +102,29 @@ def sign(federation: FederationList, signers: Iterable[Signer]) -> bytes:
 def verify(
     raw: bytes,
     *,
-    anchors: Mapping[str, VerificationKey],
-    at_least_version: int,
+    pinned: Pinned,
     now: datetime,
-    threshold: int | None = None,
+    held: Held = NO_LIST,
     federation: str | None = None,
-) -> FederationList:
+) -> Taken:
     """The list behind `raw`, when it is to be believed; raises a `FederationListMalformed` or a `FederationListRefused`.
 
-    `anchors` are the pinned keys by `kid`, `threshold` how many of them must have signed (by default 1; never less than the
-    list itself asks for), `federation` the name it must carry, `at_least_version` the version held (0: none yet).
+    `pinned` says whose signatures count and how many there must be at least, `held` which list was taken before (by default
+    none), `federation` the name it must carry.
     """
-    believed = _believed(_parts(raw), anchors)
+    believed = _believed(_parts(raw), pinned.anchors)
     if not believed:
         raise FederationListRefused("No anchor that is pinned here signed it. Check where it came from.")
     listed = _list(next(iter(believed.values())))
-    if len(believed) < max(threshold or 1, listed.threshold):
+    if len(believed) < max(pinned.threshold, held.threshold, listed.threshold):
         raise FederationListRefused("Too few of the anchors that are pinned here signed it. Ask for the finished list.")
     if federation is not None and listed.federation != federation:
         raise FederationListRefused("It is the list of another federation. Fetch the list of this one.")
-    if listed.version < at_least_version:
+    if listed.version < held.version:
         raise FederationListOlder("A newer list was taken before. Fetch the newest one.")
     if listed.issued > now + AHEAD:
         raise FederationListRefused("It is dated ahead of this clock. Check the clock, or wait.")
-    return listed
+    return Taken(listed, Held(listed.version, listed.threshold))
 
 
 def standing(federation: FederationList, now: datetime) -> Standing:

@@ -8,11 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from services.cli.anchor import AnchorFolder
 from services.cli.app import run
 from services.cli.exits import Code
 from shared.clock import SystemClock
 from shared.home import Home
+from shared.jose.keyfile import KeyFile
+from shared.jose.purpose import Purpose
+from shared.jose.signers import LocalSigner
 from shared.settings import NodeSettings
+from shared.trust import federation
+from shared.trust.nodes import Anchor
+from shared.trust.pinned import Pinned
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +111,36 @@ def test_a_stranger_s_list_is_refused_by_whoever_pinned_another_anchor(capsys: p
     assert run(["federation", "sign", "--folder", "other"]) == Code.FINE
     Path("federation-europe/federation.json").write_bytes(Path("other/federation.json").read_bytes())
     assert run(["federation", "show", "federation-europe"]) == Code.REFUSED
+
+
+def test_joining_again_needs_as_many_anchors_as_were_pinned_when_it_joined(capsys: pytest.CaptureFixture[str]) -> None:
+    _found(capsys, "ee")
+    keys = [LocalSigner.generate(Purpose.ANCHOR) for _ in range(3)]
+    pins = Pinned({key.kid: key.verification_key() for key in keys})
+    said = AnchorFolder.public(Path("federation-europe")).listed(SystemClock().now())
+    anchors = tuple(Anchor(kid=key.kid, jwk=key.public_jwk) for key in keys)
+    for name, version, threshold, by in (("two", 2, 2, keys[:2]), ("one", 3, 1, keys[2:]), ("three", 3, 1, keys[1:])):
+        Path(name).mkdir()
+        one = said.model_copy(update={"anchors": anchors, "version": version, "threshold": threshold})
+        Path(name, "federation.json").write_bytes(federation.sign(one, by))
+        Path(name, "anchors.json").write_bytes(pins.document())
+    found = [run(["federation", "join", name, "--node", "ee"]) for name in ("two", "one", "three")]
+    assert found == [Code.FINE, Code.REFUSED, Code.FINE]
+
+
+def test_one_anchor_at_the_command_line_does_not_sign_for_a_federation_of_several(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _found(capsys, "ee")
+    path = Path("federation-europe")
+    other, folder = LocalSigner.generate(Purpose.ANCHOR), AnchorFolder.public(path)
+    pins = Pinned({**folder.pinned().anchors, other.kid: other.verification_key()}, 2)
+    mine = KeyFile.open(path / "keys", (path / "passphrase").read_text().strip()).load("anchor")
+    (path / "federation.json").write_bytes(federation.sign(folder.listed(SystemClock().now()), [mine, other]))
+    (path / "anchors.json").write_bytes(pins.document())
+    assert run(["federation", "sign"]) == Code.REFUSED
+    assert "several anchors" in capsys.readouterr().err
+    assert folder.pinned() == pins
 
 
 def test_beginning_twice_in_one_folder_leaves_the_first_anchor_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

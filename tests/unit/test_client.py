@@ -160,4 +160,4 @@ def test_init_makes_a_folder_and_runs_nothing_and_is_harmless_again(
     }
     assert command.run(line) == Code.FINE
     assert {path: path.read_bytes() for path in Path("testamur-pt").rglob("*") if path.is_file()} == made
-    assert Home(NodeSettings.load(node="pt")).newest_list == 1
+    assert Home(NodeSettings.load(node="pt")).held.version == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,9 +19,11 @@ from shared.jose.refusals import SignatureInvalid, UnknownKey
 from shared.jose.signers import LocalSigner, WrongKeyForToken, seal
 from shared.trust.certificates import CertificateRefused, certify, read_certificate
 from shared.trust.federation import (
+    NO_LIST,
     FederationListMalformed,
     FederationListOlder,
     FederationListRefused,
+    Held,
     Standing,
     anchor_keys,
     sign,
@@ -29,6 +32,7 @@ from shared.trust.federation import (
 )
 from shared.trust.node_token import NodeTokenRefused, check, mint
 from shared.trust.nodes import Anchor, FederationList, Left, Node
+from shared.trust.pinned import Pinned, read
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 ANCHORS = [LocalSigner.generate(Purpose.ANCHOR) for _ in range(3)]
@@ -62,12 +66,12 @@ def listed(**changes: Any) -> FederationList:
     return FederationList(**(body | changes))
 
 
-def pinned(*signers: LocalSigner) -> dict[str, VerificationKey]:
-    return {signer.kid: signer.verification_key() for signer in signers}
+def pinned(*signers: LocalSigner, threshold: int = 1) -> Pinned:
+    return Pinned({signer.kid: signer.verification_key() for signer in signers}, threshold)
 
 
-def take(raw: bytes, *signers: LocalSigner, held: int = 0, **more: Any) -> FederationList:
-    return verify(raw, anchors=pinned(*(signers or ANCHORS[:1])), at_least_version=held, now=NOW, **more)
+def take(raw: bytes, *signers: LocalSigner, held: Held = NO_LIST, threshold: int = 1, **more: Any) -> FederationList:
+    return verify(raw, pinned=pinned(*(signers or ANCHORS[:1]), threshold=threshold), held=held, now=NOW, **more).list
 
 
 def test_a_signed_list_is_read_as_it_was_written() -> None:
@@ -99,9 +103,9 @@ def test_a_changed_list_is_refused() -> None:
 
 def test_an_older_list_than_the_one_held_is_refused_and_the_same_one_is_not() -> None:
     raw = sign(listed(), ANCHORS[:1])
-    assert take(raw, held=3).version == 3
+    assert take(raw, held=Held(3)).version == 3
     with pytest.raises(FederationListOlder):
-        take(raw, held=4)
+        take(raw, held=Held(4))
 
 
 def test_the_list_of_another_federation_is_refused() -> None:
@@ -130,6 +134,37 @@ def test_one_anchor_cannot_lower_the_threshold_that_is_pinned() -> None:
         take(sign(lowered, ANCHORS[:1]), *ANCHORS, threshold=2)
 
 
+@pytest.mark.parametrize("asked", list(itertools.product((1, 2, 3), repeat=3)))
+def test_a_list_needs_as_many_anchors_as_are_pinned_as_the_list_held_asks_for_and_as_it_asks_for_itself(
+    asked: tuple[int, int, int],
+) -> None:
+    pins, held, own = asked
+    for signers in range(own, 4):
+        raw = sign(listed(anchors=anchors(ANCHORS), threshold=own), ANCHORS[:signers])
+        if signers >= max(asked):
+            assert take(raw, *ANCHORS, threshold=pins, held=Held(2, held)).threshold == own
+        else:
+            with pytest.raises(FederationListRefused):
+                take(raw, *ANCHORS, threshold=pins, held=Held(2, held))
+
+
+def test_what_is_pinned_is_read_as_it_was_written_and_in_its_older_form() -> None:
+    assert read(pinned(*ANCHORS, threshold=2).document()) == pinned(*ANCHORS, threshold=2)
+    older = orjson.dumps([{"kid": signer.kid, "jwk": signer.public_jwk} for signer in ANCHORS])
+    assert read(older) == pinned(*ANCHORS, threshold=1)
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b"1", b'{"anchors":[],"threshold":1}', b'[{"kid":"a","jwk":{}}]'])
+def test_what_pins_nobody_is_refused(raw: bytes) -> None:
+    with pytest.raises(ValueError):
+        read(raw)
+
+
+def test_more_anchors_than_are_pinned_cannot_be_asked_for() -> None:
+    with pytest.raises(ValueError):
+        read(pinned(*ANCHORS[:2], threshold=3).document())
+
+
 def test_one_anchor_that_signs_twice_counts_once() -> None:
     with pytest.raises(FederationListRefused):
         take(sign(listed(), [ANCHORS[0], ANCHORS[0]]), *ANCHORS, threshold=2)
@@ -140,14 +175,14 @@ def test_an_anchor_key_pinned_for_something_else_signs_no_list() -> None:
         sign(listed(), [EE])
     key = VerificationKey.from_jwk(ANCHORS[0].public_jwk, Purpose.EVENT, ANCHORS[0].kid)
     with pytest.raises(FederationListRefused):
-        verify(sign(listed(), ANCHORS[:1]), anchors={key.kid: key}, at_least_version=0, now=NOW)
+        verify(sign(listed(), ANCHORS[:1]), pinned=Pinned({key.kid: key}), now=NOW)
 
 
 def test_a_successor_may_sign_the_next_version() -> None:
     first = listed(successors=anchors(ANCHORS[2:]))
     following = listed(version=4, anchors=anchors(ANCHORS[2:]))
     raw = sign(following, ANCHORS[2:])
-    assert verify(raw, anchors=anchor_keys(first), at_least_version=3, now=NOW) == following
+    assert verify(raw, pinned=Pinned(anchor_keys(first)), held=Held(3), now=NOW).list == following
 
 
 @pytest.mark.parametrize(

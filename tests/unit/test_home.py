@@ -59,7 +59,7 @@ def test_a_node_that_signed_for_one_federation_does_not_join_another(tmp_path: P
     other = _home(tmp_path / "anchor", "elsewhere")
     joining = Home(NodeSettings(node="ee", home=tmp_path / "ee", federation="elsewhere"))
     with pytest.raises(Misconfigured, match="another federation"):
-        joining.join(other.federation_file.read_bytes(), other.anchors())
+        joining.join(other.federation_file.read_bytes(), *other.pinned())
 
 
 def test_a_list_older_than_one_that_was_in_use_is_refused_after_a_restart_too(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_list_older_than_one_that_was_in_use_is_refused_after_a_restart_too(tm
     first = home.federation_file.read_bytes()
     federate([home], version=3)
     assert Membership(home, SystemClock()).list.version == 3
-    home.join(first, home.anchors())
+    home.join(first, *home.pinned())
     with pytest.raises(FederationListOlder):
         Membership(home, SystemClock())
 
@@ -76,5 +76,5 @@ def test_other_anchors_chosen_by_hand_count_their_lists_anew(tmp_path: Path) -> 
     home, other = _home(tmp_path / "ee"), _home(tmp_path / "anchor")
     federate([home], version=3)
     Membership(home, SystemClock())
-    home.join(other.federation_file.read_bytes(), other.anchors())
+    home.join(other.federation_file.read_bytes(), *other.pinned())
     assert Membership(home, SystemClock()).list.version == 1

@@ -38,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         anchor.add(node)
     anchor.sign(SystemClock().now(), timedelta(days=30))
     signed = (anchor.folder / "federation.json").read_bytes()
-    Home(NodeSettings.load(node="ee", home=place / "testamur-ee", federation="europe")).join(signed, anchor.anchors())
+    Home(NodeSettings.load(node="ee", home=place / "testamur-ee", federation="europe")).join(signed, *anchor.pinned())
     return place
 
 
