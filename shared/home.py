@@ -5,8 +5,8 @@
     home/root.json             the public half of the root
     home/certificates/*.jwt    what the root says of each service key (public); `shared.generations` says how one is rotated
     home/federation.json       the list as its anchors signed it (public)
-    home/federation.version    the newest list that was ever in use here: an older one is refused; and how many anchors it
-                               asks for, which the next list needs too
+    home/federation.version    the newest list that was ever in use here: its version, how many anchors it asks for, its
+                               digest. An older one, and another of that version, are refused; the next needs as many
     home/anchors.json          whom this node lets sign the list, and how many must: pinned by hand, never learnt from a list
 
 - An empty folder becomes a federation of one node under an anchor of its own; joining another is putting two files in place.
@@ -156,9 +156,10 @@ class Home:
         if not path.exists():
             return NO_LIST
         try:
-            version, *threshold = map(int, path.read_text().split())
-            return Held(version, *threshold)
-        except (ValueError, TypeError) as error:
+            version, *more = path.read_text().split()
+            threshold, digest = more or ("1", "")
+            return Held(int(version), int(threshold), digest)
+        except ValueError as error:
             raise Misconfigured(f"{path} holds no number: write the version of the newest federation list there.") from error
 
     def note_list(self, held: Held) -> None:
@@ -167,7 +168,7 @@ class Home:
         if held <= before:
             return
         try:
-            put(self.folder / _NEWEST, b"%d %d\n" % held)
+            put(self.folder / _NEWEST, f"{held.version} {held.threshold} {held.digest}\n".encode())
         except OSError:
             if held.version > before.version:
                 raise  # of the list that is noted already only the older form is completed, where that can be done

@@ -5,7 +5,8 @@
 - The anchors that count are those the reader has pinned, never those the list brings. How many of them must have signed is
   the most of three: what is pinned, what the list held here asks for, what the list itself asks for. So a stolen anchor
   alone lowers nothing, and a federation lowers its threshold by a list that the old one suffices for.
-- Versions rise: an older list than the one held is refused. A list dated ahead of our clock is not taken.
+- Versions rise: an older list than the one held is refused, and so is another one of the same version: who signs two of them
+  tells two histories. A list dated ahead of our clock is not taken.
 - Past its expiry it warns for 14 days, then makes verdicts `indeterminate`, never `invalid`: one missed ceremony must not
   switch Europe off.
 """
@@ -21,6 +22,7 @@ import orjson
 from pydantic import ValidationError
 
 from shared.errors import Invalid, Malformed, Misconfigured
+from shared.events.entry import digest
 from shared.jose import gate, purpose, strict_json
 from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
@@ -61,6 +63,12 @@ class FederationListOlder(FederationListRefused):
     title = "The federation list is older than the one held here."
 
 
+class FederationListContradicts(FederationListRefused):
+    """A list of the version that is held, which says something else."""
+
+    title = "Two federation lists have the same version."
+
+
 class Standing(Enum):
     """How the list stands at a moment."""
 
@@ -76,6 +84,8 @@ class Held(NamedTuple):
 
     version: int = 0
     threshold: int = 1
+    digest: str = ""
+    """SHA-256 of its payload; empty where only the version was remembered."""
 
 
 NO_LIST = Held()
@@ -115,16 +125,22 @@ def verify(
     believed = _believed(_parts(raw), pinned.anchors)
     if not believed:
         raise FederationListRefused("No anchor that is pinned here signed it. Check where it came from.")
-    listed = _list(next(iter(believed.values())))
+    payload = next(iter(believed.values()))
+    listed = _list(payload)
+    here = Held(listed.version, listed.threshold, digest(payload))
     if len(believed) < max(pinned.threshold, held.threshold, listed.threshold):
         raise FederationListRefused("Too few of the anchors that are pinned here signed it. Ask for the finished list.")
     if federation is not None and listed.federation != federation:
         raise FederationListRefused("It is the list of another federation. Fetch the list of this one.")
     if listed.version < held.version:
         raise FederationListOlder("A newer list was taken before. Fetch the newest one.")
+    if here.version == held.version and held.digest not in ("", here.digest):
+        raise FederationListContradicts(
+            "A different one of this version was taken before. Ask the anchors which one they mean."
+        )
     if listed.issued > now + AHEAD:
         raise FederationListRefused("It is dated ahead of this clock. Check the clock, or wait.")
-    return Taken(listed, Held(listed.version, listed.threshold))
+    return Taken(listed, here)
 
 
 def standing(federation: FederationList, now: datetime) -> Standing:

@@ -7,7 +7,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from shared.bus.membership import Membership
 from shared.clock import SystemClock
@@ -16,7 +18,7 @@ from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.trust import federation
-from shared.trust.federation import FederationListRefused
+from shared.trust.federation import FederationListContradicts, FederationListRefused
 from shared.trust.nodes import Anchor, FederationList
 from tests.world import found
 
@@ -81,6 +83,30 @@ def test_a_list_that_asks_for_less_than_is_pinned_still_needs_what_is_pinned(hom
     assert not membership.reload()
     puts(home, listed(home, 3, A, C))
     assert membership.reload() and membership.list.version == 3
+
+
+def test_another_list_of_the_same_version_is_refused_in_words_and_the_one_held_stays(home: Home) -> None:
+    first = listed(home, 5, A, nodes=(home.node().model_copy(update={"status": "suspended"}),))
+    home.join(first, PINS)
+    membership = Membership(home, CLOCK)
+    puts(home, listed(home, 5, A))
+    with capture_logs() as said:
+        assert not membership.reload()
+    assert [(line["log_level"], "version" in line["detail"]) for line in said] == [("error", True)]
+    assert [node.status for node in membership.list.nodes] == ["suspended"]
+    with pytest.raises(FederationListContradicts):
+        Membership(home, CLOCK)
+    puts(home, orjson.dumps(orjson.loads(first)))
+    assert membership.reload(), "the same list, written otherwise, is the same"
+
+
+def test_the_version_alone_that_was_remembered_before_is_completed_by_the_list_in_use(home: Home) -> None:
+    home.join(listed(home, 5, A), PINS)
+    (home.folder / "federation.version").write_text("5\n")
+    assert Membership(home, CLOCK).list.version == 5
+    puts(home, listed(home, 5, A, nodes=()))
+    with pytest.raises(FederationListContradicts):
+        Membership(home, CLOCK)
 
 
 def test_a_folder_written_before_thresholds_were_pinned_is_read_and_learns_that_of_the_list_in_use(home: Home) -> None:
