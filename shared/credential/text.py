@@ -10,6 +10,7 @@ Rules
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any
@@ -39,8 +40,16 @@ MOST_ITEMS = 100
 """Entries in any one list."""
 
 _HIDDEN = "\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff"
+_HIDES = re.compile(f"[{_HIDDEN}]")
 _TEXT = f"^[^{_HIDDEN}]*[^\\s{_HIDDEN}][^{_HIDDEN}]*$"
 _URI = "^(?:https?://|urn:)[!#-;=?-\\[\\]_a-z~]+$"
+
+
+def require_visible(text: str) -> str:
+    """The text, where it shows something and hides nothing; raises `ValueError` otherwise, in a sentence."""
+    if _HIDES.search(text) or not text.strip():
+        raise ValueError("It needs a character that can be seen, and none that hides or turns the reading direction.")
+    return text
 
 
 class OneOf:

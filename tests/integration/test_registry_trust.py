@@ -86,6 +86,20 @@ async def test_an_accreditation_that_makes_no_sense_is_refused(scene: Scene, wro
     assert (await scene.ask("POST", "/institutions", {**TARTU, **wrong})).status_code == 422
 
 
+@pytest.mark.parametrize("hiding", ["University of T\u202eartu", "Tartu\u0000", " ", "\u001b[2J", "Tartu\u2028"])
+async def test_nothing_that_an_accreditation_shows_may_hide_or_be_blank(scene: Scene, hiding: str) -> None:
+    for path, shown in (
+        ("/name", {"name": hiding}),
+        ("/identifiers/eter", {"identifiers": {"eter": hiding}}),
+        ("/scope/credential_types/0", {"scope": {**SCOPE, "credential_types": [hiding]}}),
+    ):
+        answer = await scene.ask("POST", "/institutions", {**TARTU, **shown})
+        sentence = "It needs a character that can be seen, and none that hides or turns the reading direction."
+        assert answer.status_code == 422
+        assert answer.json()["faults"][0] == {"path": path, "message": sentence}
+    assert await scene.says(InstitutionAccredited) == []
+
+
 async def test_an_institution_may_hold_several_accreditations_and_lose_one(scene: Scene) -> None:
     await scene.must("POST", "/institutions", TARTU)
     wider = {**TARTU, "scope": {"credential_types": ["degree"], "eqf_max": 8}}

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from services.registry.trust.domain import KeyStatus, RetirementReason
 from shared.clock import Instant
+from shared.credential.text import require_visible
 from shared.events.base import KeyId, Ref, Slug, Text
 from shared.web.command import Command, View
+
+Shown = Annotated[Text, AfterValidator(require_visible)]
+"""A text that other nations show to people. Judged here and not in the event, so that every log stays readable."""
 
 IscedPrefix = Annotated[str, StringConstraints(pattern=r"^\d{2,4}$")]
 
@@ -17,7 +21,7 @@ IscedPrefix = Annotated[str, StringConstraints(pattern=r"^\d{2,4}$")]
 class AccreditedScope(Command):
     """What an institution is to be accredited for."""
 
-    credential_types: tuple[Text, ...] = Field(min_length=1, max_length=50, examples=[["micro-credential"]])
+    credential_types: tuple[Shown, ...] = Field(min_length=1, max_length=50, examples=[["micro-credential"]])
     """Types of credential, such as `micro-credential`."""
     eqf_max: int = Field(ge=1, le=8, examples=[7])
     """The highest EQF level."""
@@ -30,11 +34,11 @@ class AccreditInstitution(Command):
 
     institution: Slug = Field(examples=["tartu"])
     """Its name inside this node's namespace."""
-    name: Text = Field(examples=["University of Tartu"])
+    name: Shown = Field(examples=["University of Tartu"])
     """Its legal name."""
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = Field(examples=["EE"])
     """ISO 3166-1 alpha-2."""
-    identifiers: dict[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")], Text] = Field(
+    identifiers: dict[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,32}$")], Shown] = Field(
         default_factory=dict, max_length=20, examples=[{"eter": "EE0001"}]
     )
     """Global identifiers by scheme, as this nation claims them: `eter`, `deqar`, `vat`."""
