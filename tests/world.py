@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -103,10 +103,10 @@ class Nation:
         assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
-    async def accredits(self, slug: str, **scope: Any) -> dict[str, Any]:
+    async def accredits(self, slug: str, identifiers: Mapping[str, str] | None = None, **scope: Any) -> dict[str, Any]:
         """Accredit an institution, make it a key and announce the key."""
-        country = self.name[:2].upper()
-        command = {"institution": slug, "name": f"University of {slug.title()}", "country": country}
+        names = {"name": f"University of {slug.title()}", "country": self.name[:2].upper()}
+        command = {"institution": slug, **names, "identifiers": identifiers or {}}
         made = await self.must("registry", "POST", "/institutions", {**command, "scope": {**SCOPE, **scope}})
         key = await self.must("issuer", "POST", f"/institutions/{slug}/keys")
         await self.must("registry", "POST", f"/institutions/{slug}/keys", {"kid": key["kid"], "jwk": key["jwk"]})

@@ -17,6 +17,7 @@ from shared.bus.port import Bus
 from shared.clock import Clock
 from shared.jose import jades
 from shared.settings import NodeSettings
+from shared.trust.identifiers import Decided
 from shared.trust.trusted_list import TrustedList
 from shared.verification.policy import Policy
 from shared.web import operations
@@ -29,7 +30,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
     """The verifier's app; `bus` is handed in where one process shares it. Raises `Misconfigured`."""
     mine = VerifierSettings.of(settings)
     policy, lists = mine.policy(), mine.trusted_lists()
-    shapes = mine.shapes()
+    shapes, decided = mine.shapes(), mine.decided()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -44,7 +45,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             clock=clock,
             bus=bus,
         ) as floor:
-            app.state.desk = desk_of(floor.engine, policy, lists, shapes)
+            app.state.desk = desk_of(floor.engine, policy, decided, lists, shapes)
             yield
 
     return make_app(
@@ -61,9 +62,11 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
     )
 
 
-def desk_of(engine: Engine, policy: Policy, lists: tuple[TrustedList, ...] = (), shapes: Path | None = None) -> Desk:
+def desk_of(
+    engine: Engine, policy: Policy, decided: Decided, lists: tuple[TrustedList, ...] = (), shapes: Path | None = None
+) -> Desk:
     """What questions are answered with, on a running engine."""
-    replica = Replica(engine.store, engine.inbox, engine.membership)
+    replica = Replica(engine.store, engine.inbox, engine.membership, decided)
     me, federation = engine.settings.node, engine.settings.federation
     return Desk(
         replica, engine.clock, policy, me, federation, lists, shapes, lambda: Seal(*engine.home.certified("receipt"))

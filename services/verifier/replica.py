@@ -4,6 +4,8 @@
   freshness is never claimed for facts that were not read.
 - The inbox makes a new `OriginView` whenever anything of an origin was taken in. As long as it is the same object, the book
   in memory is the book in the store, and a question costs one scan: the facts that name the credential.
+- Whether another nation claims the same identifier is looked up in the books of all; one of them is read again when that
+  nation's trust log has come further. Until then a claim that ended there may count still, which is the cautious side.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from shared.bus.membership import Membership
 from shared.events.registrations import CredentialRegistered
 from shared.ids import parse_institution
 from shared.store.port import Reader
+from shared.trust.accreditation import TrustBook
+from shared.trust.identifiers import Contest, Decided, Nation, contest
 from shared.trust.nodes import Node
 from shared.verification.context import UNKNOWN_ORIGIN, Knowledge, PartKnowledge
 from shared.verification.presented import Presented
@@ -37,10 +41,11 @@ class _Held(NamedTuple):
 class Replica:
     """This node's knowledge of all origins, its own included."""
 
-    def __init__(self, store: Reader, inbox: Inbox, membership: Membership) -> None:
+    def __init__(self, store: Reader, inbox: Inbox, membership: Membership, decided: Decided) -> None:
         self._store = store
         self._inbox = inbox
         self._membership = membership
+        self._decided = decided
         self._held: dict[str, _Held] = {}
 
     async def knowledge(self, presented: Presented, now: datetime) -> Knowledge:
@@ -66,6 +71,7 @@ class Replica:
             status_seq=view.seq("status"),
             trust_seq=view.seq("trust"),
             age=age_of(view, now),
+            contest=await self._contest(node, held.book, said.institution.slug, now),
         )
 
     async def parts(self, presented: Presented, now: datetime) -> dict[tuple[str, str], PartKnowledge]:
@@ -88,6 +94,19 @@ class Replica:
         parked = held.parked and await self._inbox.is_parked(origin, ref, institution, *signed_by)
         telling = node.status == "active" and not view.contradictory and not parked
         return PartKnowledge(facts, cutoffs, age_of(view, now) if telling else None)
+
+    async def _contest(self, node: Node, book: Book, institution: str, now: datetime) -> Contest | None:
+        if not book.trust.identifiers(institution):
+            return None
+        others = [one for one in self._membership.list.nodes if one.name != node.name and one.status == "active"]
+        nations = [Nation(other, await self._trust(other.name)) for other in others]
+        return contest(Nation(node, book.trust), institution, nations, self._decided, now)
+
+    async def _trust(self, origin: str) -> TrustBook:
+        held, view = self._held.get(origin), self._inbox.origin(origin)
+        if held is None or held.view.position("trust") != view.position("trust"):
+            held = await self._hold(origin, view)
+        return held.book.trust
 
     async def _hold(self, origin: str, view: OriginView) -> _Held:
         """What belongs to this view, out of memory or read anew; an unchanged book is not read again."""

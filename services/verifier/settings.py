@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, StringConstraints, field_validator
 
 from shared.credential.coherence import CoherencePolicy
 from shared.errors import Misconfigured, TestamurError
 from shared.formats import elm_shapes
 from shared.settings import NodeSettings
 from shared.trust import trusted_list
+from shared.trust.accreditation import identifier
+from shared.trust.identifiers import Decided
+from shared.trust.nodes import NodeName
 from shared.trust.trusted_list import TrustedList
 from shared.verification.policy import Policy
 from shared.verification.verdict import Verdict
+
+Claim = Annotated[str, StringConstraints(pattern=r"^[^:]+:.+$")]
 
 
 class VerifierSettings(NodeSettings):
@@ -25,6 +31,9 @@ class VerifierSettings(NodeSettings):
     """Between how many hours of work one ECTS credit may stand for."""
     verifier_hardened: dict[str, Verdict] = Field(default={}, examples=['{"incomplete": "invalid"}'])
     """Warnings that count harder here: by reason or step number, `invalid` or `indeterminate`."""
+
+    verifier_identifiers: dict[Claim, NodeName] = Field(default={}, examples=['{"eter:EE0001": "ee"}'])
+    """Which nation's claim stands here where two claim one identifier: the node's name, by `scheme:value`."""
 
     verifier_trusted_lists: tuple[Path, ...] = Field(default=(), examples=['["/etc/testamur/lists/EE.xml"]'])
     """Files of national trusted lists (ETSI TS 119 612), by which the sealers of Europass files are known."""
@@ -44,6 +53,11 @@ class VerifierSettings(NodeSettings):
         hardened = {int(key) if key.isdecimal() else key: verdict for key, verdict in self.verifier_hardened.items()}
         coherence = CoherencePolicy(hours_per_ects=self.verifier_hours_per_ects)
         return Policy(self.verifier_policy, float(self.max_age), coherence, hardened)
+
+    def decided(self) -> Decided:
+        """Whose claim stands, by identifier in the form in which claims are compared."""
+        split = ((claim.partition(":"), node) for claim, node in self.verifier_identifiers.items())
+        return {identifier(scheme, value): node for (scheme, _, value), node in split}
 
     def trusted_lists(self) -> tuple[TrustedList, ...]:
         """The lists in these files; raises `Misconfigured` for one that cannot be read."""

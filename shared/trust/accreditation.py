@@ -12,8 +12,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import starmap
 from typing import NamedTuple
 
 from shared.events.base import Event
@@ -27,8 +29,16 @@ from shared.trust.scope import NEARNESS, REFUSALS, Decision, Wanted, refusal, re
 Place = tuple[int, int]
 """(epoch, sequence) in a chain."""
 
+Identifier = tuple[str, str]
+"""(scheme, value) of a global identifier, as two claims are compared."""
+
 COMPROMISED = "compromised"
 """The reason of a retirement that lets less stand than what was registered."""
+
+
+def identifier(scheme: str, value: str) -> Identifier:
+    """The form in which claims are compared: letter case and blanks make no other identifier."""
+    return "".join(scheme.split()).lower(), "".join(value.split()).upper()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,8 @@ class TrustBook:
 
     def __init__(self, facts: Iterable[TrustFact] = ()) -> None:
         self._accredited: dict[str, dict[str, _Accredited]] = {}
+        self._identifiers: dict[str, set[Identifier]] = {}
+        self._claimants: dict[Identifier, set[str]] = {}
         self._withdrawn: dict[tuple[str, str], Place] = {}
         self._keys: dict[tuple[str, str], _Key] = {}
         self._retired: dict[str, Retirement] = {}
@@ -140,6 +152,18 @@ class TrustBook:
         found = (tuple(refusals(event, wanted, on)) for event in self.accreditation(institution, at=None, on=on))
         return min(found, key=len, default=())
 
+    def identifiers(self, institution: str) -> AbstractSet[Identifier]:
+        """The global identifiers that were ever claimed for the institution; `accreditation` says which still are."""
+        return self._identifiers.get(institution, set())
+
+    def claimed(self) -> AbstractSet[Identifier]:
+        """The global identifiers that were ever claimed for any institution."""
+        return self._claimants.keys()
+
+    def claimants(self, claimed: Identifier) -> AbstractSet[str]:
+        """The institutions for which this identifier was ever claimed."""
+        return self._claimants.get(claimed, set())
+
     def key(self, institution: str, kid: str) -> InstitutionKey | None:
         """The institution's key of that id, or None when no usable one was ever added."""
         found = self._keys.get((institution, kid))
@@ -156,6 +180,9 @@ class TrustBook:
         if held is None or (place, event.value()) < (held.place, held.event.value()):
             said[event.accreditation] = _Accredited(place, event)
             self._accredited[event.institution] = dict(sorted(said.items(), key=lambda item: (item[1].place, item[0])))
+        for claimed in starmap(identifier, event.identifiers.items()):
+            self._identifiers.setdefault(event.institution, set()).add(claimed)
+            self._claimants.setdefault(claimed, set()).add(event.institution)
 
     def _add_key(self, event: InstitutionKeyAdded, place: Place) -> None:
         named = (event.institution, event.kid)

@@ -22,6 +22,7 @@ from shared.status.facts import Fact, KeyCutoff
 from shared.status.fold import NOTHING, State, fold
 from shared.trust.accreditation import InstitutionKey, TrustBook
 from shared.trust.federation import Standing
+from shared.trust.identifiers import Contest
 from shared.trust.nodes import Node
 from shared.verification.policy import DEFAULT_POLICY, Policy
 from shared.verification.presented import Presented
@@ -49,6 +50,8 @@ class Knowledge:
     trust_seq: int
     age: float | None
     """Seconds since the newest checkpoint that is proven by what was applied; None: never."""
+    contest: Contest | None = None
+    """An identifier of the institution that another nation claims for one of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@
 
 - THEN is the moment of registration as ordered by the registry's log (`aft` of its entry), never a date in the credential:
   an institution that lost its accreditation could backdate. What is not registered is judged as of now.
+- An identifier that two nations claim makes the institutions of both doubtful, by what is known now: the claim of another
+  nation is no part of the log that the registration stands in.
 - "Not accredited" is held against a credential only on fresh knowledge; otherwise the answer is not known.
 """
 
@@ -56,6 +58,9 @@ def accredited(case: Case) -> StepResult:
     evidence = _evidence(decision, node, place)
     if not decision.allowed:
         return found(4, _in_doubt(case) or decision.reason or "not-accredited", evidence)
+    if knowledge.contest is not None:
+        identifier, nations = knowledge.contest
+        return found(4, "identifier-contested", {**evidence, "identifier": identifier, "claimed_by": list(nations)})
     if knowledge.list_standing is Standing.GRACE:
         return found(4, "federation-list-grace", evidence)
     return passed(4, f"Accredited by {node.name.upper()}: {decision.name}.", evidence)

@@ -103,6 +103,9 @@ TABLE: Mapping[tuple[int, str], Row] = MappingProxyType(
         (4, "trust-log-behind"): Row(
             Outcome.UNKNOWN, "Its nation's accreditations are not known here up to when it was registered. Try later."
         ),
+        (4, "identifier-contested"): Row(
+            Outcome.UNKNOWN, "Another nation says that the issuer's identifier is that of an institution of its own."
+        ),
         (4, "parked"): _PARKED,
         (4, "contradictory-log"): _CONTRADICTORY,
         (4, "stale"): _STALE,

@@ -154,6 +154,41 @@ async def test_a_withdrawn_accreditation_leaves_what_was_registered_before(europ
     assert await verdicts(europe, credential) == [("valid", None)] * 2
 
 
+async def _claims_twice(europe: World) -> tuple[str, str]:
+    """Estonia's and Portugal's University of Tartu go by one identifier; a credential of each, known in both nations."""
+    ee, pt = europe["ee"], europe["pt"]
+    await ee.accredits("tartu", {"eter": "EE0001"})
+    genuine = await ee.issues("tartu")
+    await europe.mirrors("ee", "pt")
+    assert [(await nation.verifies(genuine))["verdict"] for nation in (ee, pt)] == ["valid", "valid"]
+    await pt.accredits("tartu", {"eter": "ee 0001"})
+    other = await pt.issues("tartu")
+    await europe.mirrors("pt", "ee")
+    return genuine, other
+
+
+async def test_an_identifier_that_two_nations_claim_makes_both_indeterminate_until_one_lets_it_go() -> None:
+    async with world("ee", "pt") as europe:
+        ee, pt = europe["ee"], europe["pt"]
+        genuine, other = await _claims_twice(europe)
+        found = [await nation.verifies(one) for nation in (ee, pt) for one in (genuine, other)]
+        assert {(one["verdict"], one["reason"]) for one in found} == {("indeterminate", "identifier-contested")}
+        assert {tuple(one["steps"][4]["evidence"]["claimed_by"]) for one in found} == {("ee", "pt")}
+        gone = pt.institutions["tartu"]["accreditations"][0]["accreditation"]
+        await pt.must("registry", "POST", f"/institutions/tartu/accreditations/{gone}/withdraw")
+        await pt.settles()
+        await europe.mirrors("pt", "ee")
+        assert [(await nation.verifies(genuine))["verdict"] for nation in (ee, pt)] == ["valid", "valid"]
+
+
+async def test_a_node_decides_whose_claim_stands_and_the_other_stays_indeterminate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TESTAMUR_VERIFIER_IDENTIFIERS", '{"eter:EE0001": "ee"}')
+    async with world("ee", "pt") as europe:
+        genuine, other = await _claims_twice(europe)
+        found = [await europe[name].verifies(one) for name in ("ee", "pt") for one in (genuine, other)]
+        assert [one["reason"] for one in found] == [None, "identifier-contested"] * 2
+
+
 async def test_an_event_not_understood_makes_its_credential_indeterminate_and_no_other(europe: World) -> None:
     credential, ref = await issued(europe)
     other, _ = await issued(europe)

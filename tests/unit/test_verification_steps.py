@@ -12,6 +12,7 @@ import pytest
 from shared.ids import InstitutionId, new_ref
 from shared.jose.signers import seal
 from shared.status.facts import KeyCutoff
+from shared.trust.identifiers import Contest
 from shared.trust.nodes import Left
 from shared.verification.policy import Policy
 from shared.verification.presented import recognise
@@ -219,6 +220,15 @@ def test_a_registration_beyond_our_trust_log_is_not_judged_yet() -> None:
 )
 def test_a_nation_that_is_not_active_is_indeterminate(changes: dict[str, Any], reason: str) -> None:
     assert answer(scene(**changes).ask()) == ("indeterminate", reason)
+
+
+def test_an_identifier_that_another_nation_claims_too_makes_doubtful_and_not_invalid() -> None:
+    claimed = scene(contest=Contest("eter:EE0001", ("ee", "pt")))
+    report = claimed.ask()
+    assert answer(report) == ("indeterminate", "identifier-contested")
+    assert {"identifier": "eter:EE0001", "claimed_by": ["ee", "pt"]}.items() <= report.steps[4].evidence.items()
+    assert claimed.also(revoked()).ask().verdict is Verdict.INVALID
+    assert answer(claimed.knowing(trust=book(key_added())).ask()) == ("invalid", "not-accredited")
 
 
 def test_an_unknown_trust_log_is_indeterminate() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from services.verifier.settings import VerifierSettings
 from shared.errors import Misconfigured
@@ -32,6 +33,14 @@ def test_a_trusted_list_that_cannot_be_read_stops_the_start(content: bytes | Non
         file.write_bytes(content)
     with pytest.raises(Misconfigured, match="TESTAMUR_VERIFIER_TRUSTED_LISTS"):
         settings(tmp_path, verifier_trusted_lists=(file,)).trusted_lists()
+
+
+def test_a_decided_identifier_is_compared_as_claims_are_and_one_without_its_scheme_is_refused(tmp_path: Path) -> None:
+    decided = settings(tmp_path, verifier_identifiers={"ETER:ee 0001": "ee", "vat:PT:1": "pt"}).decided()
+    assert decided == {("eter", "EE0001"): "ee", ("vat", "PT:1"): "pt"}
+    for wrong in ({"EE0001": "ee"}, {"eter:EE0001": "Estonia"}):
+        with pytest.raises(ValidationError):
+            settings(tmp_path, verifier_identifiers=wrong)
 
 
 def test_no_folder_of_shapes_is_no_fault(tmp_path: Path) -> None:
