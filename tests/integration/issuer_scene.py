@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -54,15 +54,17 @@ class Scene:
     def desk(self) -> Desk:
         return self.app.state.desk
 
-    def headers(self, institution: str | None = None, key: str | None = None, subject: str = "anna") -> dict[str, str]:
-        """A token with every scope, for one institution or for all, and an idempotency key."""
+    def headers(
+        self, institution: str | None = None, key: str | None = None, subject: str = "anna", scopes: Iterable[str] = SCOPES
+    ) -> dict[str, str]:
+        """A token with every scope, or with these, for one institution or for all, and an idempotency key."""
         settings = self.home.settings
         token = mint_access_token(
             self.home.signer("access-token"),
             issuer=settings.audience,
             audience=settings.audience,
             subject=subject,
-            scopes=SCOPES,
+            scopes=scopes,
             institution=institution,
             lifetime=3600,
             now=self.clock.now(),

@@ -100,6 +100,15 @@ async def test_a_credential_of_another_institution_cannot_be_replaced(scene: Sce
     assert (await correct(scene, made["ref"])).status_code == 201
 
 
+async def test_who_may_only_issue_ends_nothing_by_replacing_it(scene: Scene) -> None:
+    made = await scene.issue()
+    body = {"institution": "tartu", "credential": draft(), "replaces": made["ref"]}
+    refused = await scene.post("/credentials", body, scopes=["credentials:issue"])
+    assert (refused.status_code, refused.json()["scope"]) == (403, "credentials:correct")
+    assert 'scope="credentials:correct"' in refused.headers["www-authenticate"]
+    assert (await scene.post("/credentials", body, scopes=["credentials:issue", "credentials:correct"])).status_code == 201
+
+
 async def test_the_status_follows_the_registry(scene: Scene) -> None:
     made = await scene.issue()
     ref = made["ref"]

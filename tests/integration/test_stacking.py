@@ -260,6 +260,18 @@ async def test_a_stack_is_corrected_by_stacking_it_again(europe: World) -> None:
     assert (await europe["pt"].verifies(whole))["reason"] == "superseded"
 
 
+async def test_who_may_only_issue_ends_no_stack_by_stacking_it_again(europe: World) -> None:
+    small = await parts(europe)
+    whole = await stacked(europe, small)
+    only = f"Bearer {europe['ee'].token('credentials:issue', institution='tartu')}"
+    body = {"institution": "tartu", "credential": {**europe["ee"].draft(), **LARGER}, "parts": await handed(europe, small)}
+    body["replaces"] = ref_of(whole)
+    refused = await europe["ee"].ask("issuer", "POST", "/credentials/stack", body, authorization=only)
+    assert (refused.status_code, refused.json()["scope"]) == (403, "credentials:correct")
+    await europe["ee"].settles()
+    assert (await europe["ee"].verifies(whole))["verdict"] == "valid"
+
+
 async def test_a_repeated_request_gets_its_answer_even_when_the_receipts_are_over(europe: World) -> None:
     small = await parts(europe)
     body = {"institution": "tartu", "credential": {**europe["ee"].draft(), **LARGER}, "parts": await handed(europe, small)}

@@ -25,7 +25,7 @@ from shared.credential.stack import PartReference
 from shared.errors import TestamurError
 from shared.formats import sd_jwt_vc
 from shared.ids import REF, SLUG
-from shared.web.auth import Caller, requires
+from shared.web.auth import Caller, require_scope, requires
 from shared.web.idempotency import KEYED
 from shared.web.paging import Page, Paged, page
 from shared.web.problems import problem_responses
@@ -47,6 +47,7 @@ ERASED = problem_responses(410)
 async def issue(request: Request, caller: Issuer, command: IssueCredential) -> Response:
     """Issue a micro-credential. The answer holds the signed credential, to hand to its holder."""
     handlers.require_institution(command.institution, caller.institution)
+    require_may_replace(caller, command.replaces)
     return await issued(request, caller, command)
 
 
@@ -106,6 +107,12 @@ async def read(request: Request, caller: Reader, ref: CredentialRef) -> Credenti
     """One credential with its signed form, and what became of it."""
     desk = Desk.of(request)
     return await handlers.read_credential(desk.store, desk.node, ref, caller.institution)
+
+
+def require_may_replace(caller: Caller, replaced: str | None) -> None:
+    """Replacing a credential ends it: who may only issue may not (`ScopeMissing`)."""
+    if replaced is not None:
+        require_scope(caller, "credentials:correct")
 
 
 async def issued(

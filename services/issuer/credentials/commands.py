@@ -51,7 +51,8 @@ class IssueCredential(CheckCredential):
     """Ask for a credential to be signed by an institution."""
 
     replaces: Ref | None = None
-    """The ref of a credential of the same institution that this one corrects; it is revoked as superseded."""
+    """The ref of a credential of the same institution that this one corrects; it is revoked as superseded, so the scope
+    `credentials:correct` is needed as well."""
 
 
 class CorrectCredential(Command):

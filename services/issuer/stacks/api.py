@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from services.issuer.credentials.api import ERASED, Issuer, issued, refused
+from services.issuer.credentials.api import ERASED, Issuer, issued, refused, require_may_replace
 from services.issuer.credentials.commands import CredentialView
 from services.issuer.credentials.handlers import require_institution
 from services.issuer.desk import Desk
@@ -21,6 +21,7 @@ routes = router("stacks")
 async def stack(request: Request, caller: Issuer, command: StackCredential) -> Response:
     """Issue a larger credential from parts, of any institutions and countries, after its offer's rule."""
     require_institution(command.institution, caller.institution)
+    require_may_replace(caller, command.replaces)
     try:
         whole, parts = await handlers.stacked(Desk.of(request), command)
     except TestamurError as error:

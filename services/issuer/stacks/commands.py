@@ -44,4 +44,5 @@ class StackCredential(Command):
     valid_until: Instant | None = None
     """Until when it holds; by default for ever."""
     replaces: Ref | None = None
-    """The ref of a credential of the same institution that this one corrects."""
+    """The ref of a credential of the same institution that this one corrects; the scope `credentials:correct` is needed as
+    well."""
