@@ -15,6 +15,7 @@ from shared.bus.outbox import AUDIT
 from shared.clock import ManualClock
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
+from shared.events.trust import InstitutionKeyRetired
 from shared.ids import new_ref
 from shared.web.auth import Caller
 from tests.integration.registry_scene import NOON, Scene, home_of, registry, running, until
@@ -35,6 +36,14 @@ async def many(scene: Scene, count: int, slug: str = "tartu") -> list[str]:
 
 async def revokes(scene: Scene, ref: str, **given: Any) -> Any:
     return await scene.ask("POST", f"/credentials/{ref}/revoke", {"reason": "error"}, **given)
+
+
+async def _two_revoke(scene: Scene, **asked: Any) -> None:
+    """Ask for a revocation of many, and have a second person confirm it."""
+    operation = await scene.must("POST", "/revocations", {"reason": "error", **asked})
+    if operation["status"] == "pending":
+        await scene.must("POST", f"/revocations/{operation['operation']}/confirm", token=scene.token("jaan"))
+    await until(lambda: _done(scene, operation["operation"]))
 
 
 async def statuses(scene: Scene, refs: list[str]) -> list[str]:
@@ -275,6 +284,32 @@ async def test_a_compromised_key_with_many_credentials_needs_the_second_person_t
     operation = (await scene.must("POST", "/revocations", {"key": kid}))["operation"]
     await scene.must("POST", f"/revocations/{operation}/confirm", token=scene.token("jaan"))
     shown = await scene.must("POST", retire, {"reason": "compromised"})
+    assert shown["keys"][0]["status"] == "compromised"
+
+
+async def test_one_person_takes_no_standing_from_what_two_agreed_shall_stand(scene: Scene) -> None:
+    refs = await many(scene, 12)
+    place = len(await scene.says(CredentialRegistered))
+    kid = scene.keys["tartu"].kid
+    retire = f"/institutions/tartu/keys/{kid}/retire"
+    await _two_revoke(scene, key=kid, registrations_stand_to=place)
+    answer = await scene.ask("POST", retire, {"reason": "compromised"})
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/second-person-needed")
+    assert await statuses(scene, refs) == ["active"] * 12
+    assert not await scene.says(InstitutionKeyRetired)
+    await _two_revoke(scene, key=kid, registrations_stand_to=place - 1)
+    shown = await scene.must("POST", retire, {"reason": "compromised", "registrations_stand_to": place - 1})
+    assert (shown["keys"][0]["status"], shown["keys"][0]["registrations_stand_to"]) == ("compromised", place - 1)
+
+
+async def test_what_two_agreed_shall_stand_is_retired_with_by_one_however_much_it_is(scene: Scene) -> None:
+    await many(scene, 12)
+    place = len(await scene.says(CredentialRegistered))
+    kid = scene.keys["tartu"].kid
+    await _two_revoke(scene, key=kid, registrations_stand_to=place - 1)
+    await _two_revoke(scene, key=kid, registrations_stand_to=place)
+    retire = f"/institutions/tartu/keys/{kid}/retire"
+    shown = await scene.must("POST", retire, {"reason": "compromised", "registrations_stand_to": place - 1})
     assert shown["keys"][0]["status"] == "compromised"
 
 

@@ -121,7 +121,7 @@ async def _check(unit: Unit, caller: Caller, operation: Operation, node: str) ->
 async def _carry_out(unit: Unit, operation: Operation) -> Operation:
     """Say it, and do it: a list at once, a key's credentials page by page from here on."""
     if operation.key is not None:
-        await repository.cut_off(unit.tx, operation.key, operation.id)
+        await repository.cut_off(unit.tx, operation.key, operation)
         await unit.emit(domain.event(operation))
         after = replace(operation, state="applying")
     else:

@@ -22,7 +22,9 @@ OPERATIONS = Collection("revocations", (Index(("state",)),))
 """By operation id: the members of `Operation`; its version is the document's."""
 
 CUTOFFS = Collection("key_cutoffs")
-"""By key id: `{operation}`, the one that revoked the key's credentials; nothing it signs is registered any more."""
+"""By key id: `{operation}`, of those that revoked the key's credentials the one that lets the fewest registrations stand;
+nothing it signs is registered any more.
+"""
 
 HOURS = Collection("revocation_hours")
 """By `<hash of the administrator>/<time>/<id>`: `{count}`, what one of them revoked alone."""
@@ -53,10 +55,17 @@ async def cutoff(reader: Reader, kid: str) -> Document | None:
     return await reader.get(CUTOFFS, kid)
 
 
-async def cut_off(tx: Transaction, kid: str, operation: str) -> None:
-    """Keep that the credentials of this key are revoked; the first operation that said so stays named."""
-    if await tx.get(CUTOFFS, kid) is None:
-        await tx.insert(CUTOFFS, kid, {"operation": operation})
+async def stands_to(reader: Reader, kid: str) -> int | None:
+    """Up to which registration what a key signed stands, now that the rest is revoked; None: nothing was revoked so."""
+    row = await cutoff(reader, kid)
+    return (await get(reader, row.body["operation"], None)).stand_to if row else None
+
+
+async def cut_off(tx: Transaction, kid: str, operation: Operation) -> None:
+    """Keep that the credentials of this key are revoked; of several operations the one that lets the fewest stand."""
+    row, agreed = await cutoff(tx, kid), await stands_to(tx, kid)
+    if agreed is None or operation.stand_to < agreed:
+        await tx.put(CUTOFFS, kid, {"operation": operation.id}, expect=row.version if row else 0)
 
 
 async def revoked_alone(tx: Transaction, actor: str, now: datetime) -> int:

@@ -25,7 +25,7 @@ async def restore_revoked(unit: Unit, heard: Heard) -> None:
     assert isinstance(said, CredentialsRevoked)
     operation = await _operation(unit, said)
     if said.key is not None:
-        await repository.cut_off(unit.tx, said.key, said.operation)
+        await repository.cut_off(unit.tx, said.key, operation)
         return await repository.save(unit.tx, replace(operation, state="applying"))
     found = [await credentials.find(unit.tx, ref) for ref in said.refs]
     done = await revoke_named(unit, operation, [held for held in found if held is not None])

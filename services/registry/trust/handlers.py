@@ -5,7 +5,7 @@ from __future__ import annotations
 from services.registry.catalogue.handlers import withdraw_uncovered
 from services.registry.credentials.repository import unrevoked_by_key
 from services.registry.revocations import handlers as revocations
-from services.registry.revocations.repository import cutoff
+from services.registry.revocations.repository import stands_to
 from services.registry.trust import domain, repository
 from services.registry.trust.commands import (
     AccreditationView,
@@ -72,12 +72,13 @@ async def retire_key(unit: Unit, caller: Caller, institution: str, kid: str, com
     """End a key of an institution.
 
     Finding a key compromised takes standing from what it signed: that counts as revoking it all, unless a second person has
-    confirmed just that by `POST /revocations`.
+    confirmed just that by `POST /revocations`: no fewer registrations may stand than were agreed there.
     """
     _nation_only(caller)
     held = await repository.key(unit.tx, institution, kid)
     retired, event = domain.retire(held, command.reason, command.registrations_stand_to)
-    if command.reason == "compromised" and await cutoff(unit.tx, kid) is None:
+    agreed = await stands_to(unit.tx, kid)
+    if command.reason == "compromised" and (agreed is None or retired.stand_to < agreed):
         await revocations.spend(unit, caller, await unrevoked_by_key(unit.tx, kid))
     await repository.save_key(unit.tx, retired)
     await unit.emit(event)
