@@ -94,7 +94,10 @@ def correct(
     check_out(out)
     with connect(url, token) as node:
         issued = node.correct(ref, draft)
-    note(f"{ref} is superseded as soon as the new one is registered.")
+    note(
+        f"{ref} is superseded as soon as the new one is registered. Beyond ten an hour it waits for a second person:"
+        f" `testamur revoke --confirm {issued['ref']} --yes`."
+    )
     hand_over(issued, out, as_json=as_json)
 
 

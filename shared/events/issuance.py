@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import ClassVar
 
+import pybase64
 from pydantic import Field
 
 from shared.clock import Instant
@@ -30,7 +32,14 @@ class CredentialIssued(Event):
     issued: Instant
     valid_until: Instant | None = None
     replaces: Ref | None = None
+    asked_by: Digest | None = None
+    """Who asked for it, as `person` names them, where it replaces another: ending that one counts towards their ten."""
 
     def subject(self) -> str:
         """The credential's ref."""
         return self.ref
+
+
+def person(actor: str) -> str:
+    """The pseudonym under which an administrator's revocations are counted: SHA-256 of the name in the audit, base64url."""
+    return pybase64.urlsafe_b64encode(sha256(actor.encode()).digest())[:43].decode()

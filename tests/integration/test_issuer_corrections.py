@@ -14,12 +14,14 @@ from services.issuer.credentials.repository import STATUS_FACTS
 from shared.bus.inbox import Heard
 from shared.bus.outbox import AUDIT
 from shared.events.entry import Place, Said, seal
+from shared.events.issuance import person
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
 from shared.formats import vc_jwt
 from shared.ids import new_event_id, new_ref
 from shared.jose import gate
 from tests.integration.issuer_scene import NOW, Scene, draft, issuer
+from tests.integration.test_issuer import issued_events
 
 
 @pytest.fixture
@@ -59,6 +61,15 @@ async def test_a_correction_names_what_it_replaces_in_its_signed_bytes_and_in_it
     assert (said.replaces, said.credential.holder.display_name) == (made["ref"], "Specimen Corrected")
     audits = [row.body for row in await scene.engine.store.scan(AUDIT) if row.body["subject"] == new["ref"]]
     assert [audit["replaces"] for audit in audits] == [made["ref"]]
+
+
+async def test_a_correction_names_who_asked_for_it_by_a_hash_and_a_first_issue_names_nobody(scene: Scene) -> None:
+    made = await scene.issue()
+    await correct(scene, made["ref"])
+    first, correction = await issued_events(scene)
+    assert first.asked_by is None
+    assert correction.asked_by == person(f"anna by {scene.home.settings.audience}")
+    assert b"anna" not in correction.value()
 
 
 async def test_the_superseded_credential_shows_what_replaced_it_once_the_registry_says_so(scene: Scene) -> None:

@@ -62,7 +62,10 @@ async def check(request: Request, caller: Issuer, command: CheckCredential) -> C
     "/credentials/{ref}/correct", status_code=201, response_model=CredentialView, dependencies=[KEYED], responses=ERASED
 )
 async def correct(request: Request, caller: Corrector, ref: CredentialRef, command: CorrectCredential) -> Response:
-    """Issue a corrected credential. The earlier one is revoked as superseded as soon as this one is registered."""
+    """Issue a corrected credential. The earlier one is revoked as superseded as soon as this one is registered; where that
+    would be the eleventh that the caller ends within an hour, it waits for a second person, who confirms it at the registry
+    (POST /revocations/{ref}/confirm) with the ref of the new one.
+    """
     return await issued(request, caller, await handlers.correction_of(Desk.of(request), ref, command, caller.institution))
 
 

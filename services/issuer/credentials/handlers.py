@@ -32,6 +32,7 @@ from shared.bus.inbox import Heard
 from shared.bus.outbox import Unit
 from shared.credential.stack import PartReference
 from shared.errors import TestamurError
+from shared.events.issuance import person
 from shared.status.facts import STATUS_EVENTS, from_entry
 from shared.store.port import Document, DuplicateKey, Reader
 
@@ -77,15 +78,17 @@ async def issue_credential(unit: Unit, draft: Draft) -> CredentialView:
     """Keep a draft and say that it was issued; raises `DraftOutdated`, or why what it replaces cannot be corrected."""
     if await repository.trust_version(unit.tx, draft.node) != draft.trust_version:
         raise DraftOutdated("The accreditations have changed meanwhile. Send the request again.")
-    if draft.event.replaces is not None:
-        await _replace(unit, draft, draft.event.replaces)
+    said = draft.event
+    if said.replaces is not None:
+        await _replace(unit, draft, said.replaces)
+        said = said.model_copy(update={"asked_by": person(unit.actor)})
     try:
         await repository.take_place(unit.tx, draft)
     except DuplicateKey:
         raise DraftOutdated("Its place in the status list was taken meanwhile. Send the request again.") from None
     await repository.insert_credential(unit.tx, draft)
-    await unit.emit(draft.event)
-    await unit.audit("credential.issue", draft.ref, institution=draft.event.institution, replaces=draft.event.replaces)
+    await unit.emit(said)
+    await unit.audit("credential.issue", draft.ref, institution=said.institution, replaces=said.replaces)
     return _issued(draft)
 
 

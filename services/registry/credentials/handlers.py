@@ -8,7 +8,7 @@ from datetime import datetime
 from services.registry.credentials import domain, repository
 from services.registry.credentials.commands import CredentialView, RevokeCredential, SuspendCredential, view
 from services.registry.credentials.domain import Credential
-from services.registry.revocations.handlers import spend
+from services.registry.revocations.handlers import spend, supersede
 from services.registry.revocations.repository import cutoff
 from services.registry.status import repository as lists
 from services.registry.trust import repository as trust
@@ -27,7 +27,9 @@ DUE_PAGE = 100
 
 
 async def on_credential_issued(unit: Unit, heard: Heard) -> None:
-    """Register what this node's issuer signed, or keep why not. A correction takes the place of the old in one go."""
+    """Register what this node's issuer signed, or keep why not. A correction takes the place of the old in one go,
+    unless whoever asked for it has ended ten this hour: then the old one holds until a second person confirms.
+    """
     issued = heard.event
     assert isinstance(issued, CredentialIssued)
     held = await repository.find(unit.tx, issued.ref)
@@ -126,7 +128,7 @@ async def _reason_to_refuse(unit: Unit, issued: CredentialIssued, replaced: Cred
 
 
 async def _register(unit: Unit, issued: CredentialIssued, replaced: Credential | None) -> str | None:
-    """Register, and revoke what it replaces; gives the reason when the status list has no such place, or it is taken."""
+    """Register, and let it supersede what it replaces; gives the reason when it has no free place in its status list."""
     if not await lists.enter(unit.tx, issued.status_list, issued.status_index):
         return "status-index-out-of-range"
     credential, registered = domain.register(issued, replaced, unit.now)
@@ -137,8 +139,7 @@ async def _register(unit: Unit, issued: CredentialIssued, replaced: Credential |
     await unit.emit(registered)
     await unit.audit("credential.register", issued.ref)
     if replaced is not None and replaced.status != "revoked":
-        after, event = domain.revoke(replaced, "superseded", unit.now, replaced_by=issued.ref)
-        await _changed(unit, replaced, after, event, "credential.supersede")
+        await supersede(unit, issued, replaced)
     return None
 
 

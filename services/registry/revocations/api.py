@@ -37,7 +37,7 @@ async def request_revocation(command: RevokeCredentials, request: Request, calle
 
 @routes.post("/revocations/{operation}/confirm", response_model=OperationView, dependencies=[KEYED])
 async def confirm_revocation(operation: OperationId, request: Request, caller: Revoker) -> Response:
-    """Confirm what another administrator asked for."""
+    """Confirm what another administrator asked for. A correction that waits goes by the ref of the new credential."""
     door: Door = request.app.state.door
     return await door.answer(
         request, caller, lambda unit: handlers.confirm_revocation(unit, caller, operation), required=True

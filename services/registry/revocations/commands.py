@@ -53,6 +53,7 @@ class OperationView(View):
     revoked: int
     """How many credentials it has revoked so far."""
     asked_by: str
+    """Who asked; where it comes of a correction, their pseudonym, or nothing if the issuer did not say."""
     asked: Instant
     confirmed_by: str | None
 

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from services.registry.credentials import repository as credentials
-from services.registry.credentials.domain import Credential, check_effective, revoked
+from services.registry.credentials.domain import Credential, check_effective, revoke, revoked
 from services.registry.revocations import domain, repository
 from services.registry.revocations.commands import OperationView, RevokeCredentials, view
-from services.registry.revocations.domain import ALONE, Operation
+from services.registry.revocations.domain import ALONE, NOBODY, Operation
 from services.registry.status import repository as lists
 from services.registry.trust.repository import key_of_anyone
 from shared.bus.outbox import Outbox, Unit
+from shared.events.issuance import CredentialIssued, person
 from shared.ids import new_ref
 from shared.store.port import Reader
 from shared.web.authorities import Caller
@@ -23,12 +24,33 @@ APPLY_PAGE = 500
 
 async def spend(unit: Unit, caller: Caller, count: int) -> None:
     """Count revocations against what one administrator may do alone; raises `SecondPersonNeeded` beyond that."""
-    if not await _may_alone(unit, caller, count):
+    if not await _may_alone(unit, person(caller.actor), count):
         raise domain.SecondPersonNeeded(
             f"Beyond {ALONE} an hour, ask by POST /revocations and have another administrator confirm."
         )
     if count:
-        await repository.count_alone(unit.tx, caller.actor, unit.now, count)
+        await repository.count_alone(unit.tx, person(caller.actor), unit.now, count)
+
+
+async def supersede(unit: Unit, issued: CredentialIssued, replaced: Credential) -> None:
+    """End what a correction replaces; beyond what whoever corrected may end alone, once a second person confirms."""
+    who = issued.asked_by or NOBODY
+    operation = Operation(
+        issued.ref,
+        who,
+        unit.now,
+        "superseded",
+        unit.now,
+        issued.institution,
+        (replaced.ref,),
+        replaced_by=issued.ref,
+    )
+    if await _may_alone(unit, who, 1):
+        await repository.count_alone(unit.tx, who, unit.now, 1)
+        await _supersede(unit, operation)
+    else:
+        await repository.save(unit.tx, operation)
+        await unit.audit("credentials.revoke.ask", operation.id, count=1)
 
 
 async def request_revocation(unit: Unit, caller: Caller, command: RevokeCredentials, node: str) -> OperationView:
@@ -46,10 +68,11 @@ async def request_revocation(unit: Unit, caller: Caller, command: RevokeCredenti
     )
     count = await _check(unit, caller, operation, node)
     await unit.audit("credentials.revoke.ask", operation.id, count=count)
-    if not await _may_alone(unit, caller, count):
+    who = person(caller.actor)
+    if not await _may_alone(unit, who, count):
         await repository.save(unit.tx, operation)
         return view(operation)
-    await repository.count_alone(unit.tx, caller.actor, unit.now, count)
+    await repository.count_alone(unit.tx, who, unit.now, count)
     return view(await _carry_out(unit, operation))
 
 
@@ -100,8 +123,8 @@ async def _apply_page(outbox: Outbox, operation_id: str, stands: frozenset[str])
     return await outbox.transact(work, actor="registry")
 
 
-async def _may_alone(unit: Unit, caller: Caller, count: int) -> bool:
-    return count <= ALONE and await repository.revoked_alone(unit.tx, caller.actor, unit.now) + count <= ALONE
+async def _may_alone(unit: Unit, who: str, count: int) -> bool:
+    return count <= ALONE and await repository.revoked_alone(unit.tx, who, unit.now) + count <= ALONE
 
 
 async def _check(unit: Unit, caller: Caller, operation: Operation, node: str) -> int:
@@ -119,11 +142,13 @@ async def _check(unit: Unit, caller: Caller, operation: Operation, node: str) ->
 
 
 async def _carry_out(unit: Unit, operation: Operation) -> Operation:
-    """Say it, and do it: a list at once, a key's credentials page by page from here on."""
+    """Say it, and do it: a list or a correction at once, a key's credentials page by page from here on."""
     if operation.key is not None:
         await repository.cut_off(unit.tx, operation.key, operation)
         await unit.emit(domain.event(operation))
         after = replace(operation, state="applying")
+    elif operation.replaced_by is not None:
+        after = replace(operation, state="done", applied=await _supersede(unit, operation))
     else:
         named = [await credentials.get(unit.tx, ref, None) for ref in operation.refs]
         done = await revoke_named(unit, operation, named)
@@ -132,6 +157,20 @@ async def _carry_out(unit: Unit, operation: Operation) -> Operation:
         after = replace(operation, state="done", applied=len(done))
     await repository.save(unit.tx, after)
     return after
+
+
+async def _supersede(unit: Unit, operation: Operation) -> int:
+    """Revoke the one credential that another replaces, and say by which; returns how many were revoked by that."""
+    before = await credentials.get(unit.tx, operation.refs[0], None)
+    if before.status == "revoked":
+        return 0
+    after, said = revoke(before, operation.reason, unit.now, operation.effective, operation.replaced_by)
+    await credentials.change(unit.tx, before, after)
+    if before.status_list is not None:
+        await lists.touch(unit.tx, before.status_list)
+    await unit.emit(said)
+    await unit.audit("credential.supersede", before.ref, version=before.version)
+    return 1
 
 
 async def revoke_named(unit: Unit, operation: Operation, named: Iterable[Credential]) -> tuple[str, ...]:

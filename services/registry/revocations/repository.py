@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 from services.registry.revocations.domain import ALONE, WINDOW, Operation, OperationNotFound
@@ -27,7 +26,7 @@ nothing it signs is registered any more.
 """
 
 HOURS = Collection("revocation_hours")
-"""By `<hash of the administrator>/<time>/<id>`: `{count}`, what one of them revoked alone."""
+"""By `<pseudonym of the administrator>/<time>/<id>`: `{count}`, what one of them revoked alone."""
 
 COLLECTIONS = (OPERATIONS, CUTOFFS, HOURS)
 
@@ -68,18 +67,18 @@ async def cut_off(tx: Transaction, kid: str, operation: Operation) -> None:
         await tx.put(CUTOFFS, kid, {"operation": operation.id}, expect=row.version if row else 0)
 
 
-async def revoked_alone(tx: Transaction, actor: str, now: datetime) -> int:
+async def revoked_alone(tx: Transaction, who: str, now: datetime) -> int:
     """How many credentials this administrator revoked alone within the hour; it is not counted far beyond the allowance."""
-    rows = await tx.scan(HOURS, prefix=f"{_who(actor)}/", after=_hour_key(actor, now - WINDOW), limit=ALONE + 1)
+    rows = await tx.scan(HOURS, prefix=f"{who}/", after=_hour_key(who, now - WINDOW), limit=ALONE + 1)
     return sum(row.body["count"] for row in rows)
 
 
-async def count_alone(tx: Transaction, actor: str, now: datetime, count: int) -> None:
+async def count_alone(tx: Transaction, who: str, now: datetime, count: int) -> None:
     """Keep that this administrator revoked so many more alone; what has left the window is forgotten."""
-    for row in await tx.scan(HOURS, prefix=f"{_who(actor)}/", limit=ALONE + 1):
-        if row.key < _hour_key(actor, now - WINDOW):
+    for row in await tx.scan(HOURS, prefix=f"{who}/", limit=ALONE + 1):
+        if row.key < _hour_key(who, now - WINDOW):
             await tx.delete(HOURS, row.key)
-    await tx.insert(HOURS, f"{_hour_key(actor, now)}/{new_event_id()}", {"count": count})
+    await tx.insert(HOURS, f"{_hour_key(who, now)}/{new_event_id()}", {"count": count})
 
 
 async def registrations_head(reader: Reader, node: str) -> int:
@@ -103,12 +102,8 @@ async def standing(reader: Reader, node: str, kid: str, stand_to: int) -> frozen
     return frozenset(found)
 
 
-def _who(actor: str) -> str:
-    return sha256(actor.encode()).hexdigest()
-
-
-def _hour_key(actor: str, moment: datetime) -> str:
-    return f"{_who(actor)}/{moment.astimezone(UTC):%Y%m%dT%H%M%S%f}"
+def _hour_key(who: str, moment: datetime) -> str:
+    return f"{who}/{moment.astimezone(UTC):%Y%m%dT%H%M%S%f}"
 
 
 def _body(operation: Operation) -> dict[str, Any]:
@@ -125,6 +120,7 @@ def _body(operation: Operation) -> dict[str, Any]:
         "confirmed_by": operation.confirmed_by,
         "applied": operation.applied,
         "cursor": operation.cursor,
+        "replaced_by": operation.replaced_by,
     }
 
 
@@ -145,4 +141,5 @@ def _operation(row: Document) -> Operation:
         body["applied"],
         body["cursor"],
         row.version,
+        body.get("replaced_by"),
     )
