@@ -88,10 +88,12 @@ def report(found: Mapping[str, Any]) -> Table:
 
 
 def verdict(found: Mapping[str, Any]) -> Text:
-    """The verdict in a line: `invalid (revoked)`, and the sentence that says it."""
+    """The verdict in a line: `invalid (revoked)`, and the sentence that says it; also where it is not of now."""
     line = Text(f"{found['verdict']}", style=COLOURS[found["verdict"]])
+    as_of = found.get("as_of") or {}
     if found.get("reason"):
         line.append(f" ({found['reason']})")
+    if found.get("reason") or as_of.get("moment_asked") or as_of.get("known_at"):
         line.append(f"  {found.get('detail', '')}", style="")
     return line
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from services.verifier.commands import VerifyCredential
 from services.verifier.domain import require_past
-from services.verifier.replica import Replica
+from services.verifier.replica import Replica, Then
 from services.verifier.repository import add_cutoff, add_facts, add_trust_fact
 from shared.bus.inbox import Heard
 from shared.bus.outbox import Unit
@@ -60,9 +60,10 @@ async def check(desk: Desk, question: VerifyCredential) -> Report:
     presented = recognise(question.credential)
     now = desk.clock.now()
     require_past(now, question.as_of, question.known_at)
+    then = Then(question.known_at, desk.policy.max_age) if question.known_at else None
     context = Context(
         presented=presented,
-        knowledge=await desk.replica.knowledge(presented, now),
+        knowledge=await desk.replica.knowledge(presented, now, then),
         now=now,
         me=desk.me,
         federation=desk.federation,
@@ -72,7 +73,7 @@ async def check(desk: Desk, question: VerifyCredential) -> Report:
         country=question.country,
         nonce=question.nonce,
         audience=question.audience,
-        parts=await desk.replica.parts(presented, now),
+        parts=await desk.replica.parts(presented, now, then),
     )
     return verify(context)
 

@@ -11,13 +11,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from services.verifier.domain import Book
 from services.verifier.repository import facts_of, read_book, revision_of
 from shared.bus.admission import AHEAD
 from shared.bus.dead import PARKED
+from shared.bus.freshness import KEPT, proven_by
 from shared.bus.inbox import Inbox, OriginView
 from shared.bus.membership import Membership
 from shared.events.registrations import CredentialRegistered
@@ -28,6 +29,13 @@ from shared.trust.identifiers import Contest, Decided, Nation, contest
 from shared.trust.nodes import Node
 from shared.verification.context import UNKNOWN_ORIGIN, Knowledge, PartKnowledge
 from shared.verification.presented import Presented
+
+
+class Then(NamedTuple):
+    """By the knowledge of which moment a question is to be answered. An older proof than `within` seconds is of no use."""
+
+    moment: datetime
+    within: float
 
 
 class _Held(NamedTuple):
@@ -48,8 +56,8 @@ class Replica:
         self._decided = decided
         self._held: dict[str, _Held] = {}
 
-    async def knowledge(self, presented: Presented, now: datetime) -> Knowledge:
-        """What is known of the origin that a credential names, and of that credential."""
+    async def knowledge(self, presented: Presented, now: datetime, then: Then | None = None) -> Knowledge:
+        """What is known of the origin that a credential names, and of that credential; how fresh that is, or was `then`."""
         said, standing = presented.credential, self._membership.standing(now)
         node = self._membership.node(said.institution.node) if said else None
         if said is None or node is None:
@@ -70,11 +78,13 @@ class Replica:
             seq=view.seq("registrations"),
             status_seq=view.seq("status"),
             trust_seq=view.seq("trust"),
-            age=age_of(view, now),
+            age=await self._age(origin, view, now, then),
             contest=await self._contest(node, held.book, said.institution.slug, now),
         )
 
-    async def parts(self, presented: Presented, now: datetime) -> dict[tuple[str, str], PartKnowledge]:
+    async def parts(
+        self, presented: Presented, now: datetime, then: Then | None = None
+    ) -> dict[tuple[str, str], PartKnowledge]:
         """What is known of each part of a credential whose nation is in the federation list, by the part's issuer and id."""
         said = presented.credential
         found = {}
@@ -82,10 +92,10 @@ class Replica:
             named = parse_institution(part.issuer)
             node = self._membership.node(named.node) if named and named.federation == self._membership.federation else None
             if named and node:
-                found[part.issuer, part.id] = await self._part(node, named.slug, part.ref, now)
+                found[part.issuer, part.id] = await self._part(node, named.slug, part.ref, now, then)
         return found
 
-    async def _part(self, node: Node, institution: str, ref: str, now: datetime) -> PartKnowledge:
+    async def _part(self, node: Node, institution: str, ref: str, now: datetime, then: Then | None) -> PartKnowledge:
         origin, view = node.name, self._inbox.origin(node.name)
         held = await self._hold(origin, view)
         facts = await facts_of(self._store, origin, ref)
@@ -93,7 +103,14 @@ class Replica:
         cutoffs = tuple(cutoff for kid in signed_by for cutoff in held.book.cutoffs.get(kid, ()))
         parked = held.parked and await self._inbox.is_parked(origin, ref, institution, *signed_by)
         telling = node.status == "active" and not view.contradictory and not parked
-        return PartKnowledge(facts, cutoffs, age_of(view, now) if telling else None)
+        return PartKnowledge(facts, cutoffs, await self._age(origin, view, now, then) if telling else None)
+
+    async def _age(self, origin: str, view: OriginView, now: datetime, then: Then | None) -> float | None:
+        """How old the newest proof is now, or was then, as far as that is kept."""
+        if then is None:
+            return age_of(view, now)
+        within = timedelta(seconds=min(then.within, KEPT.total_seconds()))
+        return _since(await proven_by(self._store, origin, then.moment, within), then.moment)
 
     async def _contest(self, node: Node, book: Book, institution: str, now: datetime) -> Contest | None:
         if not book.trust.identifiers(institution):
@@ -124,6 +141,10 @@ def age_of(view: OriginView, now: datetime) -> float | None:
     """Seconds since the newest checkpoint that what was applied proves; None when there is none, or when it lies further
     ahead than two honest clocks may differ: our own was set back since, and nobody knows by how much.
     """
-    if view.checkpoint_time is None or view.checkpoint_time > now + AHEAD:
+    return _since(view.checkpoint_time, now)
+
+
+def _since(time: datetime | None, now: datetime) -> float | None:
+    if time is None or time > now + AHEAD:
         return None
-    return max(0.0, (now - view.checkpoint_time).total_seconds())
+    return max(0.0, (now - time).total_seconds())

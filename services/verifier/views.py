@@ -29,11 +29,17 @@ class AsOfView(View):
     """The nation of the credential; null when nobody here knows it."""
     answered_by: str
     moment: Instant
+    """For which moment: when it was answered, unless another was asked for."""
+    moment_asked: bool
+    """Whether that moment was asked for (`as_of`): the answer is not of now then."""
+    known_at: Instant | None
+    """By what was known here when, where that was asked for: the answer is not by what is known now then."""
     epoch: int
     registrations: int
     status: int
     trust: int
     age_seconds: float | None
+    """How old the newest proof was when it was answered, or at `known_at`; null: none is known."""
 
 
 class ReportView(View):

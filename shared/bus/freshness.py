@@ -5,13 +5,15 @@
 - Within an epoch neither times nor heads go back; a checkpoint that contradicts another, or our chain, is a contradiction.
 - A checkpoint ahead of our prefix stays *open* until the entries arrive. At most `OPEN` are kept: when there are more, every
   second one goes, so that the oldest, which is the next to be proven, and the newest stay however busy the node is.
+- Which checkpoints were proven earlier is kept thinly, for `KEPT`: our knowledge of then may look older than it was, at most
+  by `EVERY`, and never younger.
 - Every open checkpoint is held against our chain before a newer one takes its place: a false one is found in any order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from shared.bus.log import LOG, POSITIONS, archived, hash_at, position_of
@@ -21,10 +23,20 @@ from shared.events.chain import log_key
 from shared.events.checkpoints import FRESHNESS_STREAMS, Checkpoint
 from shared.events.entry import Entry
 from shared.ids import topic_name
-from shared.store.port import Collection, Document, Transaction
+from shared.store.port import Collection, Document, Reader, Transaction
 
 FRESHNESS = Collection("freshness")
-"""Per origin: `{newest, proven, open}`, each checkpoint as `{time, seq, epoch, heads}`."""
+"""Per origin: `{newest, proven, open}`, each checkpoint as `{time, seq, epoch, heads}`; `proven_at`: when we could prove it;
+`noted`: when a row of `PROVEN` was written last.
+"""
+
+PROVEN = Collection("proven_checkpoints")
+"""By `<origin>/<when it was proven here>`: `{time}`, of a checkpoint."""
+
+EVERY = timedelta(minutes=5)
+"""So far apart are the rows of `PROVEN`."""
+KEPT = timedelta(days=30)
+"""How long they are kept."""
 
 OPEN = 64
 
@@ -62,7 +74,7 @@ async def note(tx: Transaction, entry: Entry, checkpoint: Checkpoint, now: datet
     return None
 
 
-async def prove(tx: Transaction, origin: str) -> Contradiction | None:
+async def prove(tx: Transaction, origin: str, now: datetime) -> Contradiction | None:
     """Let the newest open checkpoint that our contiguous prefix covers become the proven one."""
     held = await tx.get(FRESHNESS, origin)
     if held is None or not held.body["open"]:
@@ -74,9 +86,24 @@ async def prove(tx: Transaction, origin: str) -> Contradiction | None:
             return covered
         proven = index if covered else proven
     if proven >= 0:
-        body = {**held.body, "proven": opened[proven], "open": opened[proven + 1 :]}
-        await tx.put(FRESHNESS, origin, body, expect=held.version)
+        noted = await _note_proven(tx, origin, opened[proven]["time"], held.body.get("noted"), now)
+        body = {"proven": opened[proven], "proven_at": rfc3339(now), "noted": noted, "open": opened[proven + 1 :]}
+        await tx.put(FRESHNESS, origin, {**held.body, **body}, expect=held.version)
     return None
+
+
+async def proven_by(reader: Reader, origin: str, moment: datetime, within: timedelta) -> datetime | None:
+    """The time of the newest checkpoint that is known to have been proven here by `moment`, and not longer than `within`
+    before; None when none is.
+    """
+    first, last = _proven_key(origin, moment - within), _proven_key(origin, moment)
+    rows = await reader.scan(PROVEN, prefix=f"{origin}/", after=first, limit=within // EVERY + 2)
+    times = [datetime.fromisoformat(row.body["time"]) for row in rows if row.key <= last]
+    row = await reader.get(FRESHNESS, origin)
+    newest, at = proven_time(row), row.body.get("proven_at") if row else None
+    if newest and at and datetime.fromisoformat(at) <= moment:
+        times.append(newest)
+    return max(times, default=None)
 
 
 def proven_time(row: Document | None) -> datetime | None:
@@ -91,6 +118,23 @@ def announced(row: Document | None, origin: str) -> dict[str, tuple[int, int]]:
     if not newest:
         return {}
     return {topic_name(origin, name): (newest["epoch"], seq) for name, (seq, _) in newest["heads"].items()}
+
+
+async def _note_proven(tx: Transaction, origin: str, time: str, noted: str | None, now: datetime) -> str:
+    """Keep that a checkpoint is proven, unless one was kept just before; what has been kept long enough goes."""
+    if noted is not None and abs(now - datetime.fromisoformat(noted)) < EVERY:
+        return noted
+    for row in await tx.scan(PROVEN, prefix=f"{origin}/", limit=10):
+        if row.key < _proven_key(origin, now - KEPT):
+            await tx.delete(PROVEN, row.key)
+    key = _proven_key(origin, now)
+    if await tx.get(PROVEN, key) is None:
+        await tx.insert(PROVEN, key, {"time": time})
+    return rfc3339(now)
+
+
+def _proven_key(origin: str, moment: datetime) -> str:
+    return f"{origin}/{moment.astimezone(UTC):%Y%m%dT%H%M%S%f}"
 
 
 async def _archive(tx: Transaction, entry: Entry, before: Mapping[str, Any] | None, now: str) -> None:

@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from shared.bus import admission, dead
 from shared.bus.admission import Candidate, Refused, Sound, anchored_by_last, conclude, examine, understand
-from shared.bus.freshness import FRESHNESS
+from shared.bus.freshness import FRESHNESS, PROVEN
 from shared.bus.keyring import SERVICE_KEYS, Keyring
 from shared.bus.log import LOG, POSITIONS
 from shared.bus.membership import Membership
@@ -40,7 +40,7 @@ from shared.telemetry import continue_from, get_logger, span
 
 __all__ = ["COLLECTIONS", "Handler", "Heard", "Inbox", "OriginView"]
 
-COLLECTIONS = (LOG, POSITIONS, PENDING, CONTRADICTIONS, FRESHNESS, SERVICE_KEYS, *dead.COLLECTIONS)
+COLLECTIONS = (LOG, POSITIONS, PENDING, CONTRADICTIONS, FRESHNESS, PROVEN, SERVICE_KEYS, *dead.COLLECTIONS)
 
 INLINE = 8
 """Up to so many signatures are checked on the event loop; more go to a thread in one hop."""

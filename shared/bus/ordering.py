@@ -112,7 +112,7 @@ class Ordering:
             if position != position_of(held):
                 await self._tx.put(POSITIONS, topic, as_body(position), expect=version)
         for origin in self._origins:
-            contradiction = await prove(self._tx, origin)
+            contradiction = await prove(self._tx, origin, self._unit.now)
             if contradiction:
                 await self._record(origin, contradiction, [])
 

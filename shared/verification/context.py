@@ -49,7 +49,9 @@ class Knowledge:
     status_seq: int
     trust_seq: int
     age: float | None
-    """Seconds since the newest checkpoint that is proven by what was applied; None: never."""
+    """Seconds since the newest checkpoint that is proven by what was applied; None: never. Where the question is of earlier
+    knowledge (`Context.known_at`), how old the newest was that had been proven then; None also where that is not kept.
+    """
     contest: Contest | None = None
     """An identifier of the institution that another nation claims for one of its own."""
 
@@ -90,7 +92,7 @@ class Context:
     as_of: datetime | None = None
     """Answer for that moment, by what is known now; None: for `now`."""
     known_at: datetime | None = None
-    """Count only the status facts that were known here by then."""
+    """Count only the status facts that were known here by then, and only if they were recent enough then."""
     country: str | None = None
     nonce: str | None = None
     """What the holder was asked to sign, to show that it is she or he who presents it now."""
@@ -128,13 +130,17 @@ class Case(NamedTuple):
     audience: str | None
     now: datetime
     parts: tuple[PartStanding, ...]
+    is_of_then: bool
+    """Whether it is to be judged by earlier knowledge."""
     authentic: bool
     """Whether this is shown to be the credential that its ref names."""
 
     @property
-    def fresh(self) -> bool:
-        """Whether what is known of the origin is young enough."""
-        return self.age is not None and self.age <= self.policy.max_age
+    def staleness(self) -> str | None:
+        """Why what is known of the origin is too old, or was too old when it was known; None: it is young enough."""
+        if self.age is not None and self.age <= self.policy.max_age:
+            return None
+        return "stale-then" if self.is_of_then else "stale"
 
     @property
     def registration(self) -> Fact | None:
@@ -170,6 +176,7 @@ def case_of(context: Context, token: gate.Token, said: ReadCredential) -> Case:
         context.audience,
         context.now,
         tuple(_standing(context, part) for part in said.credential.parts),
+        context.known_at is not None,
         signature is Signature.HOLDS or (signature is Signature.UNTRIED and _is_registered(state, context.presented)),
     )
 
@@ -198,4 +205,4 @@ def _standing(context: Context, part: PartReference) -> PartStanding:
 def _age(context: Context, age: float | None) -> float | None:
     if age is None or context.as_of is None:
         return age
-    return max(0.0, age - (context.now - context.as_of).total_seconds())
+    return max(0.0, age - ((context.known_at or context.now) - context.as_of).total_seconds())

@@ -123,7 +123,7 @@ def _in_doubt(case: Case) -> str | None:
         return "contradictory-log"
     if case.knowledge.parked:
         return "parked"
-    return None if case.fresh else "stale"
+    return case.staleness
 
 
 def _then(case: Case) -> tuple[Place | None, datetime]:

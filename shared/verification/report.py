@@ -5,6 +5,7 @@ Of the credential it repeats only what names it: ref, title, awarding body, date
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,8 +32,9 @@ class Report:
 
     @property
     def detail(self) -> str:
-        """The verdict in a sentence."""
-        return self.deciding.detail if self.deciding else "Every check that decides was passed."
+        """The verdict in a sentence; another says so where it is not of now."""
+        said = self.deciding.detail if self.deciding else "Every check that decides was passed."
+        return " ".join((said, *_of_another_time(self.context)))
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -93,12 +95,22 @@ def _issuer(said: ReadCredential | None, steps: tuple[StepResult, ...]) -> dict[
     }
 
 
+def _of_another_time(context: Context) -> Iterator[str]:
+    """What nobody may overlook who takes the answer for one of now."""
+    if context.as_of is not None:
+        yield f"As of {rfc3339(context.as_of)}, not of now."
+    if context.known_at is not None:
+        yield f"By what was known here at {rfc3339(context.known_at)}, not by what is known now."
+
+
 def _as_of(context: Context) -> dict[str, Any]:
     known = context.knowledge
     return {
         "node": known.node.name if known.node else None,
         "answered_by": context.me,
         "moment": rfc3339(context.as_of or context.now),
+        "moment_asked": context.as_of is not None,
+        "known_at": rfc3339(context.known_at) if context.known_at else None,
         "epoch": known.epoch,
         "registrations": known.seq,
         "status": known.status_seq,

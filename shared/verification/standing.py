@@ -71,4 +71,4 @@ def _not_known(case: Case) -> str | None:
         return "contradictory-log"
     if case.knowledge.parked:
         return "parked"
-    return None if case.fresh else "stale"
+    return case.staleness

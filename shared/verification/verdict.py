@@ -74,6 +74,7 @@ _NO_NATION = Row(Outcome.UNKNOWN, "The nation it comes from is not in the federa
 _PARKED = Row(Outcome.UNKNOWN, "A newer event about it is not understood here yet. Update this node.")
 _CONTRADICTORY = Row(Outcome.UNKNOWN, "The log of its nation contradicts itself. Wait for that nation to recover it.")
 _STALE = Row(Outcome.UNKNOWN, "What is known here of its nation is too old to tell. Try later.")
+_STALE_THEN = Row(Outcome.UNKNOWN, "Nothing kept here shows that what was known of its nation then was recent enough.")
 _NOT_AUTHENTIC = Row(Outcome.SKIPPED, "Not told, since nothing shows that this is the registered credential.")
 
 TABLE: Mapping[tuple[int, str], Row] = MappingProxyType(
@@ -109,6 +110,7 @@ TABLE: Mapping[tuple[int, str], Row] = MappingProxyType(
         (4, "parked"): _PARKED,
         (4, "contradictory-log"): _CONTRADICTORY,
         (4, "stale"): _STALE,
+        (4, "stale-then"): _STALE_THEN,
         **{(4, reason): Row(Outcome.FAILED, sentence) for reason, sentence in REFUSALS.items()},
         (5, "expired"): Row(Outcome.FAILED, "Its validity period is over."),
         (5, "not-yet-valid"): Row(Outcome.UNKNOWN, "Its validity period has not begun. Try later."),
@@ -119,6 +121,7 @@ TABLE: Mapping[tuple[int, str], Row] = MappingProxyType(
         (6, "contradictory-log"): _CONTRADICTORY,
         (6, "parked"): _PARKED,
         (6, "stale"): _STALE,
+        (6, "stale-then"): _STALE_THEN,
         (6, "not-authentic"): _NOT_AUTHENTIC,
         (7, "unknown-nation"): _NO_NATION,
         (7, "not-registered"): Row(Outcome.UNKNOWN, "It is not registered, as far as is known here."),

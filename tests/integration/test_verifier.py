@@ -94,6 +94,45 @@ async def test_the_past_can_be_asked_for(europe: World) -> None:
     assert known["reason"] != "revoked"
 
 
+async def test_a_report_by_earlier_knowledge_or_of_another_moment_says_so(europe: World) -> None:
+    credential, ref = await issued(europe)
+    pt = europe["pt"]
+    pt.clock.shift += timedelta(seconds=5)
+    then = rfc3339(pt.clock.now())
+    pt.clock.shift += timedelta(seconds=5)
+    await europe["ee"].revokes(ref)
+    await europe.mirrors("ee", "pt")
+    earlier = await pt.verifies(credential, known_at=then)
+    assert (earlier["verdict"], earlier["as_of"]["known_at"], earlier["as_of"]["moment_asked"]) == ("valid", then, False)
+    assert f"By what was known here at {then}" in earlier["detail"]
+    past = await pt.verifies(credential, as_of=then)
+    assert (past["as_of"]["known_at"], past["as_of"]["moment"], past["as_of"]["moment_asked"]) == (None, then, True)
+    assert f"As of {then}" in past["detail"]
+    now = await pt.verifies(credential)
+    assert (now["as_of"]["known_at"], now["as_of"]["moment_asked"]) == (None, False)
+    assert now["detail"] == "It was revoked."
+
+
+async def test_earlier_knowledge_is_not_valid_where_it_was_stale_then() -> None:
+    async with world("ee", "pt", max_age=600) as europe:
+        await europe["ee"].accredits("tartu")
+        credential, ref = await issued(europe)
+        ee, pt = europe["ee"], europe["pt"]
+        fresh = pt.clock.now()
+        await ee.revokes(ref)
+        ee.clock.shift = pt.clock.shift = timedelta(hours=2)
+        silent = pt.clock.now()
+        assert (await pt.verifies(credential))["reason"] == "stale"
+        ee.clock.shift = pt.clock.shift = timedelta(hours=2, minutes=1)
+        await ee.accredits("tallinn")
+        await europe.mirrors("ee", "pt")
+        asked = {
+            moment: await pt.verifies(credential, known_at=rfc3339(moment)) for moment in (fresh, silent, pt.clock.now())
+        }
+        found = [(report["verdict"], report["reason"]) for report in asked.values()]
+        assert found == [("valid", None), ("indeterminate", "stale-then"), ("invalid", "revoked")]
+
+
 async def test_a_suspension_and_its_end_are_seen_abroad(europe: World) -> None:
     credential, ref = await issued(europe)
     await europe["ee"].must("registry", "POST", f"/credentials/{ref}/suspend", {"reason": "unspecified"})

@@ -16,6 +16,7 @@ import pytest
 from services.cli.app import run
 from services.cli.exits import Code
 from services.cli.moments import in_utc
+from services.cli.output import verdict
 from shared.clock import SystemClock
 from shared.home import Home
 from shared.settings import NodeSettings
@@ -127,3 +128,10 @@ def test_where_two_nodes_lie_a_command_asks_which_is_meant(
 def test_a_usage_error_points_at_the_help_of_its_own_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["events", "tail", "--frob"]) == Code.USAGE
     assert capsys.readouterr().err.rstrip().endswith("See `testamur events tail --help`.")
+
+
+@pytest.mark.parametrize("asked", [{"known_at": "2026-03-02T12:00:00Z"}, {"moment_asked": True}])
+def test_a_valid_answer_of_another_time_says_so_in_its_first_line(asked: dict[str, Any]) -> None:
+    found = {"verdict": "valid", "reason": None, "detail": "As of then, not of now.", "as_of": {"known_at": None}}
+    assert verdict(found).plain == "valid"
+    assert verdict({**found, "as_of": asked}).plain == "valid  As of then, not of now."

@@ -52,7 +52,7 @@ INVALID = {
 INDETERMINATE = {
     "unknown-format", "unknown-nation", "unknown-key", "key-retired", "key-not-yet-added", "federation-list-expired",
     "nation-suspended", "nation-left", "trust-log-unknown", "trust-log-behind", "parked", "contradictory-log", "stale",
-    "identifier-contested", "not-yet-valid", "suspended", "not-registered", "format-not-registered",
+    "stale-then", "identifier-contested", "not-yet-valid", "suspended", "not-registered", "format-not-registered",
 }  # fmt: skip
 ALL_PASSED = tuple(passed(number, "", {}) for number in range(len(STEPS)))
 

@@ -297,6 +297,17 @@ def test_known_at_answers_by_what_was_known_then() -> None:
     assert answer(scene().also(late).ask(known_at=NOW - timedelta(hours=1))) == ("indeterminate", "not-registered")
 
 
+def test_earlier_knowledge_has_to_have_been_fresh_when_it_was_known() -> None:
+    past = NOW - timedelta(minutes=1)
+    assert answer(scene(age=900.0).ask(known_at=NOW)) == ("valid", None)
+    assert answer(scene(age=900.1).ask(known_at=NOW)) == ("indeterminate", "stale-then")
+    assert answer(scene(age=None).ask(known_at=NOW)) == ("indeterminate", "stale-then")
+    assert answer(scene(age=950.0).ask(known_at=NOW, as_of=past)) == ("valid", None)
+    early = replace(registration(signed()), known_at=past)
+    assert answer(scene(facts=(early,), age=840.0).ask(known_at=past, as_of=NOW)) == ("valid", None)
+    assert answer(scene(facts=(early,), age=841.0).ask(known_at=past, as_of=NOW)) == ("indeterminate", "stale-then")
+
+
 # step 7
 
 
