@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from typing import Any
 
 import orjson
@@ -166,3 +167,20 @@ def test_a_refusal_never_repeats_the_input() -> None:
 def test_finite_numbers_in_any_form_are_read() -> None:
     assert loads("[1.0, 1e2, -0, 1E-400, 1.50]") == [1.0, 100.0, 0, 0.0, 1.5]
     assert math.isfinite(loads("1.7976931348623157e308"))
+
+
+@pytest.mark.parametrize("filler", ['{"a":1}, ', "[], ", "1, ", '"a", ', '{"\\u0061":{}},', "1.50,", "12345678901234567.5,"])
+def test_reading_takes_no_step_of_our_own_for_each_value_however_it_is_written(filler: str) -> None:
+    steps = 0
+
+    def count(_frame: Any, event: str, _what: Any) -> None:
+        nonlocal steps
+        steps += event in ("call", "c_call")
+
+    raw = ("[" + filler * 10_000 + "0]").encode()
+    sys.setprofile(count)
+    try:
+        loads(raw)
+    finally:
+        sys.setprofile(None)
+    assert steps < 200
