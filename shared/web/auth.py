@@ -4,14 +4,16 @@ A route asks with its signature, `caller: Annotated[Caller, requires("credential
 the security scheme and the scope in the API documents.
 - No token, or one that does not hold: 401 with a challenge (RFC 6750, 3), counted against the network address.
 - A good token without the scope: 403 `insufficient_scope`, which names the scope that is missing.
+- Where a route takes a body, all of this comes before the body is read (`admit`, called by `StrictRoute`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastapi import Depends, Request, Security
+from fastapi.dependencies.models import Dependant
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
@@ -26,10 +28,11 @@ __all__ = [
     "Authorities",
     "Caller",
     "ScopeMissing",
+    "admit",
     "mint_access_token",
     "require_scope",
-    "require_token",
     "requires",
+    "scopes_of",
 ]
 
 
@@ -50,26 +53,30 @@ class _Bearer(SecurityBase):
     model = HTTPBearer(bearerFormat="at+jwt", description="An OAuth 2 access token (RFC 9068) for this node.")
 
     async def __call__(self, request: Request) -> Caller:
-        caller = await require_token(request)
+        admitted: Caller | None = getattr(request.state, "caller", None)
+        if admitted is not None:
+            return admitted
+        caller = await _caller_of(request)
         limiters: Limiters = request.app.state.limiters
         limiters.callers.take(caller.actor)
         return caller
 
 
-async def require_token(request: Request) -> Caller:
-    """Whose good token the request brings, without asking for a scope; raises `Unauthenticated`."""
-    authorities: Authorities | None = request.app.state.authorities
-    limiters: Limiters = request.app.state.limiters
-    try:
-        if authorities is None:
-            raise Unauthenticated("This service takes no tokens yet. Try again when it is ready.")
-        return await authorities.caller(_bearer_token(request))
-    except Unauthenticated:
-        limiters.anonymous.take(address_of(request))
-        raise
-
-
 _BEARER = _Bearer()
+
+
+async def admit(request: Request, scopes: Iterable[str]) -> None:
+    """Let a request in whose token holds, allows all of `scopes` and is in its rate; the route's dependencies go by that."""
+    caller = await _BEARER(request)
+    for scope in scopes:
+        require_scope(caller, scope)
+    request.state.caller = caller
+
+
+def scopes_of(dependant: Dependant) -> tuple[str, ...]:
+    """The scopes that a route asks for by `requires`; none when it wants no token of this kind."""
+    own = dependant.own_oauth_scopes or () if dependant.call is _BEARER else ()
+    return (*own, *(scope for below in dependant.dependencies for scope in scopes_of(below)))
 
 
 def requires(scope: str) -> Any:
@@ -89,6 +96,18 @@ def require_scope(caller: Caller, scope: str) -> None:
     """Raise `ScopeMissing` unless the caller's token allows `scope`: for what only some requests to a route need."""
     if scope not in caller.scopes:
         raise ScopeMissing("Get a token that has the scope named here.", scope=scope)
+
+
+async def _caller_of(request: Request) -> Caller:
+    authorities: Authorities | None = request.app.state.authorities
+    limiters: Limiters = request.app.state.limiters
+    try:
+        if authorities is None:
+            raise Unauthenticated("This service takes no tokens yet. Try again when it is ready.")
+        return await authorities.caller(_bearer_token(request))
+    except Unauthenticated:
+        limiters.anonymous.take(address_of(request))
+        raise
 
 
 def _bearer_token(request: Request) -> str:

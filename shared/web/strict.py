@@ -1,5 +1,7 @@
 """Routes that read their bodies strictly, in place of the framework's own JSON reader.
 
+- Nobody's body is read before it is known who sends it: token, scope and rate come first, and where a route wants no
+  token, the rate of the network address.
 - The body must say that it is `application/json` (RFC 9110, 8.3); anything else is 415.
 - It passes `shared/jose/strict_json`: no duplicate members, no NaN or Infinity, no number that overflows, no lone
   surrogates, 32 levels at most. Then the command itself is validated from the same bytes (`Command`).
@@ -7,6 +9,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -14,9 +17,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from shared.jose import strict_json
-from shared.web.auth import require_token
+from shared.web.auth import admit, scopes_of
 from shared.web.command import JsonBytes
 from shared.web.problems import UnsupportedMediaType
+from shared.web.ratelimit import metered
+
+ASIDE = 64 * 1024
+"""Bytes of a body from which on it is read in a thread, so that others are answered in between."""
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -33,37 +40,33 @@ class StrictRoute(APIRoute):
     """A route that takes a JSON body strictly, or none."""
 
     def get_route_handler(self) -> Handler:
-        """Check content type and JSON before the framework reads the body."""
+        """Check who asks, content type and JSON before the framework reads the body."""
         handle = super().get_route_handler()
-        takes_body = self.body_field is not None
+        takes_body, scopes = self.body_field is not None, scopes_of(self.dependant)
 
         async def strict(request: Request) -> Response:
             checked = StrictRequest(request.scope, request.receive)
-            if takes_body and (raw := await checked.body()):
-                require_media_type(request, "application/json")
-                strict_json.loads(raw)
+            if takes_body:
+                await (admit(checked, scopes) if scopes else metered(checked))
+                await _require_strict(checked)
             return await handle(checked)
 
         return strict
 
 
-class GuardedRoute(StrictRoute):
-    """A strict route that reads no body of anybody who brings no good token: for bodies larger than elsewhere."""
-
-    def get_route_handler(self) -> Handler:
-        """Ask for the token first; the route asks again, for its scope."""
-        handle = super().get_route_handler()
-
-        async def guarded(request: Request) -> Response:
-            await require_token(request)
-            return await handle(request)
-
-        return guarded
+def router(*tags: str) -> APIRouter:
+    """A router whose routes read strictly; a service's `api.py` begins with one."""
+    return APIRouter(route_class=StrictRoute, tags=list(tags))
 
 
-def router(*tags: str, guarded: bool = False) -> APIRouter:
-    """A router whose routes read strictly; a service's `api.py` begins with one. `guarded`: tokens before bodies."""
-    return APIRouter(route_class=GuardedRoute if guarded else StrictRoute, tags=list(tags))
+async def _require_strict(request: Request) -> None:
+    if not (raw := await request.body()):
+        return
+    require_media_type(request, "application/json")
+    if len(raw) < ASIDE:
+        strict_json.loads(raw)
+    else:
+        await asyncio.to_thread(strict_json.loads, raw)
 
 
 def require_media_type(request: Request, *accepted: str) -> str:

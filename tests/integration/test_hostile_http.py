@@ -51,7 +51,7 @@ def make_hostile_app() -> FastAPI:
     async def read(ref: Annotated[str, Path(pattern="^[a-z]{3}$")], depth: Annotated[int, Query(ge=0, le=9)] = 0) -> Thing:
         raise RuntimeError(f"secret of {ref}")
 
-    settings = NodeSettings.load(node="ee", log_level="error")
+    settings = NodeSettings.load(node="ee", log_level="error", anonymous_rate_burst=10_000)
     return make_app(service="things", title="Things", version="0", settings=settings, routers=[routes])
 
 

@@ -19,7 +19,7 @@ from shared.web.idempotency import KEYED
 from shared.web.paging import Page, Paged, page
 from shared.web.strict import router
 
-routes = router("cohorts", guarded=True)
+routes = router("cohorts")
 
 LARGER_BODIES = {"/cohorts": LARGEST_BODY, "/cohorts/check": LARGEST_BODY}
 """Bytes of a body on the routes that take a file."""
