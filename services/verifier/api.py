@@ -87,13 +87,13 @@ async def verify_sealed(request: Request, _: Verifier) -> Response:
 
 
 @routes.get("/policy")
-async def read_policy(desk: Annotated[Desk, Depends(desk_of)], _: Verifier) -> PolicyView:
+async def read_policy(_: Verifier, desk: Annotated[Desk, Depends(desk_of)]) -> PolicyView:
     """By which policy this node judges."""
     return PolicyView(**desk.policy.document())
 
 
 @routes.get("/origins")
-async def list_origins(desk: Annotated[Desk, Depends(desk_of)], engine: Running, _: Verifier) -> tuple[OriginKnown, ...]:
+async def list_origins(_: Verifier, desk: Annotated[Desk, Depends(desk_of)], engine: Running) -> tuple[OriginKnown, ...]:
     """Every nation of the federation list, how far its log is known here, and how old that knowledge is."""
     return tuple(_known(engine, desk, node) for node in engine.membership.list.nodes)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from typing import Annotated
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 
 from services.issuer.credentials import handlers
 from services.issuer.credentials.commands import (
@@ -29,6 +29,7 @@ from shared.web.auth import Caller, require_scope, requires
 from shared.web.idempotency import KEYED
 from shared.web.paging import Page, Paged, page
 from shared.web.problems import problem_responses
+from shared.web.ratelimit import metered
 from shared.web.strict import router
 
 routes = router("credentials")
@@ -99,7 +100,7 @@ async def list_credentials(
     return page(found, paging, lambda row: shown[row.key], request, response)
 
 
-@routes.get("/vct/micro-credential", response_class=Response)
+@routes.get("/vct/micro-credential", response_class=Response, dependencies=[Depends(metered)])
 async def type_metadata() -> Response:
     """What the type of our `dc+sd-jwt` credentials is (SD-JWT VC type metadata); `vct#integrity` is its hash."""
     return Response(sd_jwt_vc.METADATA, media_type="application/json")

@@ -18,7 +18,7 @@ from shared.ids import NODE_NAME
 from shared.trust import node_token
 from shared.web.command import View
 from shared.web.conditional import not_modified
-from shared.web.ratelimit import address_of
+from shared.web.ratelimit import address_of, metered
 from shared.web.strict import router
 
 routes = router("federation")
@@ -75,11 +75,12 @@ class _NodeBearer(SecurityBase):
     model = HTTPBearer(bearerFormat="testamur-node+jwt", description="A node token of an active member, for this node.")
 
     async def __call__(self, request: Request) -> str:
-        engine, limiters = request.app.state.engine, request.app.state.limiters
+        limiters = request.app.state.limiters
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         try:
             if kind.lower() != "bearer":
                 raise Unauthenticated("Send a node token: Authorization: Bearer (the token).")
+            engine = request.app.state.engine
             membership = engine.membership
             shown = node_token.check(
                 token.strip(), federation_list=membership.list, me=membership.me, now=engine.clock.now()
@@ -125,7 +126,7 @@ async def read_stream(
     return Response(found.body(), media_type="application/json", headers={"ETag": found.etag})
 
 
-@routes.get("/federation", response_class=Response, responses={**_SIGNED, **_UNCHANGED})
+@routes.get("/federation", response_class=Response, responses={**_SIGNED, **_UNCHANGED}, dependencies=[Depends(metered)])
 async def show_federation(request: Request) -> Response:
     """The federation list as its anchors signed it; whoever reads it checks it against the anchors that they have pinned."""
     signed: bytes = request.app.state.engine.home.federation_file.read_bytes()
@@ -134,7 +135,7 @@ async def show_federation(request: Request) -> Response:
     return not_modified(request, tag) or Response(signed, media_type=LIST_TYPE, headers=headers)
 
 
-@routes.get("/certificates")
+@routes.get("/certificates", dependencies=[Depends(metered)])
 async def show_certificates(request: Request) -> CertificatesView:
     """This node's service keys, as its root certified them."""
     engine = request.app.state.engine
