@@ -187,7 +187,7 @@ class Follower:
         if holder.name == origin:
             self.heard_of.pop(origin, None)
         if not page.entries:
-            await asyncio.sleep(max(0.0, EMPTY - (self._clock.monotonic() - asked)))
+            await asyncio.sleep(max(page.size / BUDGET_BYTES, EMPTY - (self._clock.monotonic() - asked)))
             return after
         reached = await self._append(origin, stream, page)
         if stream != CHECKPOINTS.name:

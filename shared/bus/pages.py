@@ -1,10 +1,14 @@
 """Asking a registry for a page of a log: `GET <node>/registry/log/{stream}?after=N`, with a node token.
 
 What comes is bytes: an entry becomes a bus message as it is, and whoever takes it in judges it like any stranger's.
+- A page is refused unparsed when it holds more brackets or commas than so many entries explain, or any escape.
+- It is refused when its bytes are not its entries': who sends megabytes has to send entries, which the budget counts.
+- A large page is taken apart in a thread, so that the node goes on answering.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -21,6 +25,17 @@ from shared.trust.nodes import Node
 
 PAGE = 500
 MAX_PAGE_BYTES = 8 * 1024 * 1024
+MOST_CONTAINERS = 8
+"""Objects and lists on a page: itself, its entries, their traces and its head are four."""
+MOST_COMMAS = 2 * PAGE + 32
+"""Commas on a page: between its entries, between their traces, between its members."""
+FRAME_BYTES = 4 * 1024
+"""Bytes of a page beside its entries."""
+BESIDE_BYTES = 128
+"""Bytes beside each entry: quotes, a comma, a trace context, spaces."""
+ASIDE = 64 * 1024
+"""Bytes of a page from which on it is taken apart in a thread."""
+
 ANSWER = 10.0
 """Seconds for an answer, beyond those that the registry was asked to wait for news."""
 
@@ -115,15 +130,23 @@ class Pages:
         if answer.status != 200:
             raise LogNotServed(f"{holder.name} answered {answer.status} for {wanted.stream}. Its operator may need to look.")
         topic = topic_name(wanted.origin, wanted.stream)
-        return Page(tuple(_message(raw, trace, topic) for raw, trace in _entries(answer.body)), len(answer.body))
+        return _page(answer.body, topic) if len(answer.body) < ASIDE else await asyncio.to_thread(_page, answer.body, topic)
+
+
+def _page(body: bytes, topic: str) -> Page:
+    return Page(tuple(_message(raw, trace, topic) for raw, trace in _entries(body)), len(body))
 
 
 def _entries(body: bytes) -> Iterator[tuple[str, str]]:
     """The entries of a page, each with the trace context that came beside it."""
+    if body.count(b"{") + body.count(b"[") > MOST_CONTAINERS or body.count(b",") > MOST_COMMAS or b"\\" in body:
+        raise LogNotServed("The page holds other things than entries. It was not read.")
     page: Any = strict_json.loads(body)
     entries = page.get("entries") if isinstance(page, dict) else None
     if not isinstance(entries, list) or len(entries) > PAGE or not all(isinstance(one, str) for one in entries):
         raise LogNotServed("The page is not what a log serves: a list of compact entries.")
+    if len(body) > FRAME_BYTES + sum(len(one) + BESIDE_BYTES for one in entries):
+        raise LogNotServed("The page is larger than its entries. It was not taken in.")
     traces = page.get("traces")
     beside = traces if isinstance(traces, list) and len(traces) == len(entries) else [""] * len(entries)
     for entry, trace in zip(entries, beside, strict=True):

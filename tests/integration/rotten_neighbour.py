@@ -20,6 +20,8 @@ from shared.jose.token import encode
 S = TypeVar("S", bound=ThreadingHTTPServer)
 
 TEN_MEGABYTES = 10 * 1024 * 1024
+EIGHT_MEGABYTES = 8 * 1024 * 1024
+"""The largest page that is fetched to its end."""
 
 
 def _from_beyond_time() -> str:
@@ -35,6 +37,21 @@ def _page(*entries: object, **members: object) -> bytes:
     return json.dumps({"entries": entries, "next": 1, **members}).encode()
 
 
+def _empty_page(filler: bytes) -> bytes:
+    """A page without entries of eight megabytes: beside what belongs there, one thing again and again."""
+    begin, end = b'{"entries":[],"next":0,"x":[', b"0]}"
+    return begin + filler * ((EIGHT_MEGABYTES - len(begin) - len(end)) // len(filler)) + end
+
+
+MUCH_OF_NOTHING = {
+    "eight megabytes of objects": _empty_page(b'{"a":1}, '),
+    "eight megabytes of lists": _empty_page(b"[], "),
+    "eight megabytes of numbers": _empty_page(b"1, "),
+    "eight megabytes of escapes": _empty_page(b'"\\u0061\\u0061\\u0061\\u0061", '),
+    "eight megabytes of spaces": _empty_page(b" "),
+}
+"""Pages that were well-formed, empty, and cost whoever read them to their depth seconds."""
+
 BODIES: dict[str, tuple[int, bytes]] = {
     "not json": (200, b"<html>It works!</html>"),
     "another shape": (200, b'{"entries": {"0": "eyJ"}}'),
@@ -45,6 +62,7 @@ BODIES: dict[str, tuple[int, bytes]] = {
     "nothing, at once": (200, _page()),
     "unchanged": (304, b""),
     "ten megabytes": (200, b'{"entries": ["' + b"x" * TEN_MEGABYTES + b'"]}'),
+    **{kind: (200, body) for kind, body in MUCH_OF_NOTHING.items()},
     "deep": (200, b"[" * 100_000),
     "no UTF-8": (200, b'{"entries": ["\xff\xfe"]}'),
     "an error": (500, b"{}"),

@@ -1,0 +1,45 @@
+"""Promise: a page of a neighbour's log costs what its entries cost; whatever else it holds, the node goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from shared.bus.pages import LogNotServed, Pages, Wanted
+from shared.trust.nodes import Node
+from shared.web.fetch import Fetcher
+from tests.integration.federation_scene import free_port, served
+from tests.integration.rotten_neighbour import MUCH_OF_NOTHING, rotten_neighbour
+from tests.world import federate, found
+
+WANTED = Wanted("lv", "status", 1, 0)
+
+
+def neighbour(folder: Path, port: int) -> Node:
+    return found(folder, "lv", port=port).node()
+
+
+@pytest.mark.parametrize("kind", MUCH_OF_NOTHING)
+async def test_a_page_that_is_larger_than_its_entries_is_refused(tmp_path: Path, kind: str) -> None:
+    port = free_port()
+    with rotten_neighbour(port, [kind], ""):
+        async with Fetcher(("127.0.0.0/8",)) as fetcher:
+            with pytest.raises(LogNotServed, match=r"The page (holds other things|is larger) than"):
+                await Pages(fetcher, str).ask(neighbour(tmp_path, port), WANTED)
+
+
+async def test_a_neighbour_that_answers_with_eight_megabytes_of_nothing_does_not_stop_the_node(tmp_path: Path) -> None:
+    port = free_port()
+    lv, pt = (found(tmp_path / name, name, port=at, fetch_allow=("127.0.0.0/8",)) for name, at in (("lv", port), ("pt", 0)))
+    federate([pt, lv])
+    answered = 0
+    with rotten_neighbour(port, ["eight megabytes of objects"] * 1_000, "") as rotten:
+        async with served(pt) as nation:
+            while rotten.asked < 15:
+                assert (await nation.clients["verifier"].get("/healthz")).status_code == 200
+                answered += 1
+            follower = nation.engine("registry").follower
+            assert follower is not None
+            assert "holds other things" in str(follower.trouble("lv"))
+    assert answered > 100
