@@ -44,6 +44,8 @@ class AuthorisationServer(BaseModel):
     """A file that holds its keys, for a server that cannot be reached from here."""
     audience: str | None = None
     """The `aud` that its tokens must name; by default this node's own, `urn:testamur:<federation>:<node>`."""
+    institutions: tuple[str, ...] | None = None
+    """The institutions that its tokens may act for, `*` for tokens that act for all; by default whatever they name."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

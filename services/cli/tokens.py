@@ -19,7 +19,9 @@ HOUR = 3600
 @app.command()
 def token(
     role: Annotated[str, typer.Option(help=f"One of: {', '.join(ROLES)}.")],
-    institution: Annotated[str | None, typer.Option(help="The one institution that its bearer acts for.")] = None,
+    institution: Annotated[
+        str | None, typer.Option(help="The one institution that its bearer acts for; without it, all of the node's.")
+    ] = None,
     subject: Annotated[str | None, typer.Option(help="Who its bearer is; by default you.")] = None,
     lifetime: Annotated[int, typer.Option(help="Seconds that it holds.", min=1, max=30 * 24 * HOUR)] = HOUR,
     node: NodeName = None,

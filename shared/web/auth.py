@@ -4,6 +4,7 @@ A route asks with its signature, `caller: Annotated[Caller, requires("credential
 the security scheme and the scope in the API documents.
 - No token, or one that does not hold: 401 with a challenge (RFC 6750, 3), counted against the network address.
 - A good token without the scope: 403 `insufficient_scope`, which names the scope that is missing.
+- A good token that names no institution, where one is acted for: 403.
 - Where a route takes a body, all of this comes before the body is read (`admit`, called by `StrictRoute`).
 """
 
@@ -20,13 +21,14 @@ from fastapi.security.base import SecurityBase
 from shared.errors import Forbidden, Unauthenticated
 from shared.web.authorities import Authorities, Caller, mint_access_token
 from shared.web.ratelimit import Limiters, address_of
-from shared.web.scopes import ROLES, SCOPES
+from shared.web.scopes import FOR_NO_INSTITUTION, ROLES, SCOPES
 
 __all__ = [
     "ROLES",
     "SCOPES",
     "Authorities",
     "Caller",
+    "InstitutionMissing",
     "ScopeMissing",
     "admit",
     "mint_access_token",
@@ -44,6 +46,12 @@ class ScopeMissing(Forbidden):
     def headers(self) -> Mapping[str, str]:
         """The challenge that names the scope (RFC 6750, 3.1)."""
         return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self.members["scope"]}"'}
+
+
+class InstitutionMissing(Forbidden):
+    """403: the token holds, and says for no institution that it acts."""
+
+    title = "This token acts for no institution."
 
 
 class _Bearer(SecurityBase):
@@ -93,9 +101,13 @@ def requires(scope: str) -> Any:
 
 
 def require_scope(caller: Caller, scope: str) -> None:
-    """Raise `ScopeMissing` unless the caller's token allows `scope`: for what only some requests to a route need."""
+    """Raise `ScopeMissing` or `InstitutionMissing` unless the caller's token allows `scope`; called by itself for what only
+    some requests to a route need.
+    """
     if scope not in caller.scopes:
         raise ScopeMissing("Get a token that has the scope named here.", scope=scope)
+    if not caller.acts and scope not in FOR_NO_INSTITUTION:
+        raise InstitutionMissing("Get a token whose claim `institution` names yours, or is `*` for all of this node's.")
 
 
 async def _caller_of(request: Request) -> Caller:

@@ -3,7 +3,8 @@
 - `typ` is `at+jwt`; signature, algorithm and purpose are the gate's matter (RFC 9068, 4; RFC 8725, 3.11).
 - `iss` is a configured issuer, whose own keys alone can have signed; `aud` names this node (RFC 9068, 4).
 - `exp`, `nbf` and `iat` hold now; `sub` is there; `scope` is the space-separated list (RFC 6749, 3.3).
-- `institution` is our own claim: the one institution that the caller acts for; without it the token acts for none.
+- `institution` is our own claim: the one institution that the caller acts for, or `*`, for all of this node's. Without it
+  the token acts for none. An outside server speaks only for those that its setting `institutions` names, where it names any.
 """
 
 from __future__ import annotations
@@ -28,14 +29,22 @@ from shared.web.keysets import KeySource, LocalKeys, RemoteKeys, keys_of_file
 MAX_TOKEN_BYTES = 16 * 1024
 
 
+EVERY_INSTITUTION = "*"
+"""The claim `institution` of a token that acts for all of the node's institutions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the token's subject, what it allows, and the institution (slug) it acts for, if any."""
+    """Who asks: the token's subject, what it allows, and the one institution (slug) it acts for; None for every one.
+
+    `acts` is False where the token names no institution at all: no route that acts for one lets it in.
+    """
 
     subject: str
     scopes: frozenset[str]
     institution: str | None
     issuer: str
+    acts: bool = True
 
     @property
     def actor(self) -> str:
@@ -45,11 +54,12 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """One issuer of access tokens: its `iss`, the `aud` it must name, and where its keys are."""
+    """One issuer of access tokens: its `iss`, the `aud` it must name, where its keys are, and for whom it may speak."""
 
     issuer: str
     audience: str
     keys: KeySource
+    institutions: tuple[str, ...] | None = None
 
 
 class Authorities:
@@ -95,7 +105,10 @@ def mint_access_token(
     lifetime: int,
     now: datetime,
 ) -> str:
-    """An access token (RFC 9068, 2) that holds for `lifetime` seconds from `now`; the signer's purpose is ACCESS_TOKEN."""
+    """An access token (RFC 9068, 2) that holds for `lifetime` seconds from `now`; the signer's purpose is ACCESS_TOKEN.
+
+    `institution`: the one that it acts for; None for every one of the node's, which the token then says.
+    """
     issued = int(now.timestamp())
     members: dict[str, Any] = {
         "iss": issuer,
@@ -106,27 +119,29 @@ def mint_access_token(
         "exp": issued + lifetime,
         "jti": new_event_id(),
         "scope": " ".join(sorted(scopes)),
+        "institution": institution or EVERY_INSTITUTION,
     }
-    if institution is not None:
-        members["institution"] = institution
     return seal({"typ": "at+jwt"}, orjson.dumps(members), signer).decode()
 
 
 def _configured(server: AuthorisationServer, settings: NodeSettings, fetcher: Fetcher, clock: Clock) -> Authority:
     audience = server.audience or settings.audience
     if server.jwks_uri is not None:
-        return Authority(server.issuer, audience, RemoteKeys(server.jwks_uri, fetcher, clock))
+        return Authority(server.issuer, audience, RemoteKeys(server.jwks_uri, fetcher, clock), server.institutions)
     assert server.jwks_file is not None
-    return Authority(server.issuer, audience, LocalKeys(keys_of_file(server.jwks_file)))
+    return Authority(server.issuer, audience, LocalKeys(keys_of_file(server.jwks_file)), server.institutions)
 
 
 def _caller(members: Mapping[str, Any], authority: Authority) -> Caller:
     audience = members.get("aud")
     if authority.audience not in (audience if type(audience) is list else [audience]):
         raise _refused()
-    institution = _text(members, "institution") if "institution" in members else None
+    named = _text(members, "institution") if "institution" in members else None
+    if named is not None and authority.institutions is not None and named not in authority.institutions:
+        raise _refused()
     scopes = frozenset(_text(members, "scope").split()) if "scope" in members else frozenset()
-    return Caller(_text(members, "sub"), scopes, institution, authority.issuer)
+    institution = None if named == EVERY_INSTITUTION else named
+    return Caller(_text(members, "sub"), scopes, institution, authority.issuer, acts=named is not None)
 
 
 def _text(members: Mapping[str, Any], name: str) -> str:

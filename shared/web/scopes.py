@@ -24,6 +24,9 @@ SCOPES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Every scope and what it allows; a route asks for one of them (RFC 6749, 3.3)."""
 
+FOR_NO_INSTITUTION: Final = frozenset({"institutions:read", "verify", "subscriptions:manage", "operate"})
+"""Scopes that say nothing in an institution's name; every other one needs a token that says for whom it acts."""
+
 ROLES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "issuer": frozenset(

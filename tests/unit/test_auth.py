@@ -15,8 +15,9 @@ from fastapi import APIRouter, FastAPI
 
 from shared.clock import ManualClock
 from shared.errors import Misconfigured, Unauthenticated
+from shared.jose import gate
 from shared.jose.keys import jwks
-from shared.jose.purpose import Purpose
+from shared.jose.purpose import ACCESS_TOKEN, Purpose
 from shared.jose.signers import LocalSigner, seal
 from shared.settings import AuthorisationServer, NodeSettings
 from shared.web.app import make_app
@@ -24,6 +25,7 @@ from shared.web.auth import ROLES, SCOPES, Authorities, Caller, mint_access_toke
 from shared.web.command import View
 from shared.web.fetch import Fetcher, FetchFailed
 from shared.web.keysets import RETRY_SECONDS, STALE_SECONDS, LocalKeys
+from shared.web.scopes import FOR_NO_INSTITUTION
 from shared.web.serve import serve
 from shared.web.strict import router
 
@@ -71,9 +73,50 @@ async def test_a_minted_token_says_who_asks_and_what_is_allowed() -> None:
     assert caller.actor == f"kadri by {NODE}"
 
 
-async def test_a_token_may_name_several_audiences_and_no_institution() -> None:
-    caller = await at_node().caller(signed(aud=["urn:other", NODE], institution=None))
-    assert caller.institution is None
+async def test_a_token_may_name_several_audiences() -> None:
+    assert (await at_node().caller(signed(aud=["urn:other", NODE]))).subject == "kadri"
+
+
+async def test_a_token_that_says_for_whom_it_acts_acts_for_one_or_all_and_any_other_for_none() -> None:
+    one, every, none = [await at_node().caller(signed(institution=named)) for named in ("tartu", "*", None)]
+    assert (one.institution, one.acts) == ("tartu", True)
+    assert (every.institution, every.acts) == (None, True)
+    assert not none.acts
+
+
+async def test_the_nodes_own_token_says_that_it_acts_for_all_where_no_institution_is_named() -> None:
+    token = mint_access_token(
+        KEY, issuer=NODE, audience=NODE, subject="kadri", scopes=["verify"], institution=None, lifetime=600, now=NOW
+    )
+    assert gate.claims(gate.read(token, typ=ACCESS_TOKEN))["institution"] == "*"
+    assert (await at_node().caller(token)).acts
+
+
+async def test_an_outside_issuer_speaks_only_for_the_institutions_that_its_setting_names(tmp_path: Path) -> None:
+    file = tmp_path / "jwks.json"
+    file.write_text(json.dumps(jwks([OUTSIDE.verification_key()])))
+    server = AuthorisationServer(issuer="https://id.example", jwks_file=file, institutions=("tartu", "tallinn"))
+    authorities = at_node(servers=[server])
+    assert (await authorities.caller(signed(OUTSIDE, iss="https://id.example"))).institution == "tartu"
+    assert not (await authorities.caller(signed(OUTSIDE, iss="https://id.example", institution=None))).acts
+    for beyond in ("narva", "*"):
+        with pytest.raises(Unauthenticated):
+            await authorities.caller(signed(OUTSIDE, iss="https://id.example", institution=beyond))
+
+
+@pytest.mark.parametrize("scope", sorted(SCOPES))
+async def test_a_token_without_an_institution_opens_no_route_that_acts_for_one(scope: str) -> None:
+    routes: APIRouter = router()
+
+    @routes.get("/route", dependencies=[requires(scope)])
+    async def route() -> None: ...
+
+    app = app_of(routes)
+    async with client_of(app) as client:
+        for named, allowed in ((None, scope in FOR_NO_INSTITUTION), ("tartu", True), ("*", True)):
+            bearer = {"Authorization": f"Bearer {signed(scope=scope, institution=named)}"}
+            answer = await client.get("/route", headers=bearer)
+            assert answer.status_code == (200 if allowed else 403), answer.text
 
 
 BAD: dict[str, str] = {
@@ -192,12 +235,15 @@ def guarded_app(**limits: Any) -> FastAPI:
     async def mine(caller: Annotated[Caller, requires("credentials:revoke")]) -> ProblemlessView:
         return ProblemlessView(subject=caller.subject)
 
-    settings = NodeSettings.load(node="ee", **limits)
+    return app_of(routes, **limits)
+
+
+def app_of(routes: APIRouter, **limits: Any) -> FastAPI:
     return make_app(
         service="guarded",
         title="Guarded",
         version="0",
-        settings=settings,
+        settings=NodeSettings.load(node="ee", **limits),
         routers=[routes],
         authorities=at_node(),
         clock=ManualClock(NOW),

@@ -121,7 +121,7 @@ def _said(unit: Unit, command: AccreditInstitution) -> InstitutionAccredited:
 
 def _nation_only(caller: Caller) -> None:
     if caller.institution is not None:
-        raise domain.NationOnly("Use a token that acts for no institution.")
+        raise domain.NationOnly("Use a token that acts for all of the nation's institutions.")
 
 
 def _accreditation_view(held: domain.Accreditation) -> AccreditationView:
