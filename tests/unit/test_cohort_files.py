@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from datetime import date
 from typing import Any
@@ -152,8 +153,56 @@ def test_a_workbook_that_unpacks_to_too_much_is_refused_before_it_is_parsed() ->
     bomb = with_entry(book(["full_name"]), "xl/worksheets/sheet1.xml", b" " * (sheets.LARGEST_UNPACKED + 1))
     assert len(bomb) < 200_000
     assert isinstance(refused(bomb, XLSX), CohortTooLarge)
-    tags = with_entry(book(["full_name"]), "xl/styles.xml", b"<a/>" * (sheets.MOST_TAGS + 1))
+    tags = with_entry(book(["full_name"]), "xl/styles.xml", b"<c/>" * (sheets.MOST_TAGS + 1))
     assert isinstance(refused(tags, XLSX), CohortTooLarge)
+
+
+def sheet(cells: bytes, prefix: bytes = b"") -> bytes:
+    """A first sheet with these cells, named with a prefix or none, where the header is its first row."""
+    space = b"xmlns:%s" % prefix if prefix else b"xmlns"
+    named = b"<%b:" % prefix if prefix else b"<"
+    closing = b"</" + named[1:]
+    text = b'<row r="1"><c r="A1" t="inlineStr"><is><t>full_name</t></is></c></row>' + cells
+    whole = (
+        b'<worksheet %b="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>%b</sheetData></worksheet>'
+    )
+    plain = whole % (space, text)
+    return plain if not prefix else re.sub(rb"<(?=[a-z])", named, plain).replace(b"</", closing)
+
+
+FORMULA = b'<row r="2"><c r="A2"><f>%b</f></c></row>'
+LONG = b"1+" * sheets.LONGEST_FORMULA
+COSTLY = {
+    "styles": ("xl/styles.xml", b"<styleSheet><cellXfs>" + b"<xf/>" * sheets.MOST_OTHER_TAGS + b"</cellXfs></styleSheet>"),
+    "attributes": ("xl/styles.xml", b"<styleSheet" + b" a=''" * (sheets.MOST_ATTRIBUTES + 1) + b"/>"),
+    "text runs": ("xl/worksheets/sheet1.xml", sheet(b"<c><is>" + b"<r/>" * sheets.MOST_OTHER_TAGS + b"</is></c>")),
+    "formulas": (
+        "xl/worksheets/sheet1.xml",
+        sheet(b'<row r="2">' + b'<c><f t="shared" si="0"/></c>' * (sheets.MOST_FORMULAS + 1) + b"</row>"),
+    ),
+    "a long formula": ("xl/worksheets/sheet1.xml", sheet(FORMULA % LONG)),
+    "a long formula, prefixed": ("xl/worksheets/sheet1.xml", sheet(FORMULA % LONG, b"x")),
+    "a long formula behind a comment": ("xl/worksheets/sheet1.xml", sheet(FORMULA % (b"1<!-- </f> -->" + LONG))),
+    "a long formula behind an instruction": ("xl/worksheets/sheet1.xml", sheet(FORMULA % (b"1<?a </f> ?>" + LONG))),
+}
+
+
+@pytest.mark.parametrize("what", COSTLY)
+def test_a_workbook_that_would_cost_more_than_its_cells_is_refused_before_it_is_parsed(what: str) -> None:
+    assert isinstance(refused(with_entry(book(["full_name"]), *COSTLY[what]), XLSX), CohortTooLarge)
+
+
+def test_a_workbook_whose_tags_cannot_be_seen_is_refused() -> None:
+    hidden = sheet(FORMULA % LONG).decode().encode("utf-16")
+    assert isinstance(refused(with_entry(book(["full_name"]), "xl/worksheets/sheet1.xml", hidden), XLSX), CohortUnreadable)
+
+
+@pytest.mark.parametrize("prefix", [b"", b"x"])
+def test_ten_thousand_learners_of_twenty_columns_are_within_every_bound(prefix: bytes) -> None:
+    cell = b'<c r="A2" s="1" t="inlineStr"><is><t>Mari</t></is></c>'
+    large = sheet((b'<row r="2" spans="1:20" ht="15">' + cell * 20 + b"</row>") * MOST_ROWS, prefix)
+    found = sheets.records(with_entry(book(["full_name"]), "xl/worksheets/sheet1.xml", large))
+    assert [next(found)[1], next(found)[1][0]] == [["full_name"], "Mari"]
 
 
 def test_a_line_of_ten_megabytes_and_a_file_beyond_the_limits_are_refused() -> None:
