@@ -32,7 +32,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Decides which forged byte is written; the same seed, the same forgery.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Show it all: two nations, a credential issued, verified, revoked across a border, and four forgeries refused."""
+    """Show it all: two nations, a credential issued, verified, revoked across a border, and forgeries refused."""
     from services.cli import demo_world  # the services are loaded when they are needed, not for `--help`
 
     with tempfile.TemporaryDirectory(prefix="testamur-demo-") as folder:

@@ -1,7 +1,7 @@
 """Commands that take a credential back: revoke (one, many, all of a key), suspend, reinstate.
 
-One revocation asks for a yes where somebody sits at a terminal. Many are only shown until `--yes` is given, since there is
-no undo.
+One revocation asks for a yes where somebody sits at a terminal. Many, and every one where nobody sits there, are only shown
+until `--yes` is given, since there is no undo.
 """
 
 from __future__ import annotations
@@ -49,13 +49,15 @@ def revoke(
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Revoke a credential, many, or all of a key. There is no undo. Many need --yes; else they are only shown."""
+    """Revoke a credential, many, or all of a key. There is no undo: one is asked about at a terminal; many need --yes, and
+    so does one where nobody sits at a terminal. Without it they are only shown.
+    """
     path, body, what = _revocation(list(map(check_ref, refs or ())), reason, key, stand_to, confirm)
     alone = refs is not None and len(refs) == 1 and not key and not confirm
-    if not yes and not alone:
+    if not yes and not (alone and sys.stdin.isatty()):
         answer({"dry_run": True, **body}, Text(f"This would revoke {what}. Repeat it with --yes."), as_json=as_json)
         return
-    if not yes and sys.stdin.isatty():
+    if not yes:
         typer.confirm(f"Revoke {what} for good?", abort=True, err=True)
     with connect(url, token) as node:
         found = node.post(path, body)

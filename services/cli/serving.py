@@ -13,6 +13,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.text import Text
@@ -44,7 +45,7 @@ OURS = frozenset({"TESTAMUR_URL", "TESTAMUR_TOKEN"})
 @app.command()
 def up(node: NodeName = None, home: HomeFolder = None, port: Port = None, as_json: AsJson = False) -> None:
     """Run a whole node here. An empty folder becomes a node of its own: keys, certificates, a federation of one."""
-    _run(_settings(node, home, port), START, as_json=as_json)
+    _run(_settings(node, home, port or _listed_port(node, home)), START, as_json=as_json)
 
 
 @app.command("run")
@@ -106,6 +107,13 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)
+
+
+def _listed_port(node: str | None, home: Path | None) -> int | None:
+    """The port of a node that its federation list has on this machine, unless another is set: no restart needs `--port`."""
+    listed = None if "TESTAMUR_PORT" in os.environ else local.address(local.find(node, home))
+    at = urlsplit(listed or "")
+    return at.port if at.scheme == "http" and at.hostname in ("127.0.0.1", "localhost", "::1") else None
 
 
 def _settings(node: str | None, home: Path | None, port: int | None) -> NodeSettings:

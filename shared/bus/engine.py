@@ -230,13 +230,14 @@ async def _look_back(
     if not writes:
         await continuity.whole.set(True)
         return
-    public = any(stream.public for stream in writes)
-    witnesses.streams = _drained_first(list(writes), public=public)
+    witnesses.streams = _drained_first(list(writes), public=any(stream.public for stream in writes))
     witnesses.pages = Pages.of(engine.home, fetch, engine.clock) if fetch else None
     engine.listener.hears_own = lambda: continuity.whole.on
     await continuity.ask()
     if silent := [name for name in continuity.silent() if name != engine.settings.node]:
-        _log.warning("started without having asked how far others hold the own log; they are asked again", who=silent)
+        said = [await engine.store.get(log.HEADS, witnesses.topic(stream)) for stream in writes]
+        tell = _log.warning if any(said) else _log.info  # who never said anything cannot have forgotten it
+        tell("started without having asked how far others hold the own log; they are asked again", who=silent)
     recovery = Recovery(engine.outbox, continuity, engine.keyring, restores, engine.listener.hear_own_again)
     engine.watch(continuity.run, "continuity")
     engine.spawn(recovery.run, "recovery")

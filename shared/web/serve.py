@@ -82,7 +82,7 @@ def _listen(host: str, port: int) -> socket.socket:
         return listening
     except (OSError, OverflowError) as error:
         listening.close()
-        text = f"Cannot listen at {host} port {port}. Choose others with TESTAMUR_HOST and TESTAMUR_PORT."
+        text = f"Cannot listen at {host} port {port}: something does already, perhaps this node. Or choose another: --port."
         raise Misconfigured(text) from error
 
 

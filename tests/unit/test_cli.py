@@ -114,7 +114,7 @@ def test_what_cannot_be_done_is_one_sentence_without_a_traceback(line: str, caps
 
 
 @pytest.mark.parametrize(
-    "line", [f"status {REF}", f"revoke {REF}", "institution list", "dead list", f"issue {DRAFT} --institution tartu"]
+    "line", [f"status {REF}", f"revoke {REF} --yes", "institution list", "dead list", f"issue {DRAFT} --institution tartu"]
 )
 def test_a_node_that_does_not_answer_is_exit_code_4_with_the_next_action(
     line: str, nobody: str, capsys: pytest.CaptureFixture[str]
@@ -156,8 +156,12 @@ def test_every_usual_shell_gets_a_completion_script(shell: str) -> None:
     assert "_TESTAMUR_COMPLETE" in done.stdout
 
 
-@pytest.mark.parametrize("line", [f"revoke {REF} {REF}", "revoke --key abc --stand-to 7", "revoke --confirm abc"])
-def test_revoking_many_only_says_what_it_would_do(line: str, nobody: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "line", [f"revoke {REF}", f"revoke {REF} {REF}", "revoke --key abc --stand-to 7", "revoke --confirm abc"]
+)
+def test_revoking_where_nobody_is_asked_only_says_what_it_would_do(
+    line: str, nobody: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert command.run([*line.split(), "--url", nobody]) == Code.FINE
     assert "--yes" in capsys.readouterr().out
 
