@@ -18,8 +18,9 @@ service: it sequences nothing, publishes nothing, makes no checkpoint, and takes
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from shared.bus.log import HEADS, hash_at, position_of
@@ -91,9 +92,9 @@ class Continuity:
         """Ask who has not answered yet (or everybody), and compare what comes with the archive."""
         if everybody:
             self._answered.clear()
-        asked = [self._ask(THE_BUS, self.witnesses.on_bus())] if THE_BUS not in self._answered else []
+        asked = [self._ask(THE_BUS, self.witnesses.on_bus)] if THE_BUS not in self._answered else []
         asked += [
-            self._ask(node.name, self.witnesses.at(node))
+            self._ask(node.name, partial(self.witnesses.at, node))
             for node in self.witnesses.nodes()
             if node.name not in self._answered
         ]
@@ -190,10 +191,10 @@ class Continuity:
         said = f"This store is older than the node's own log: {holders} holds entries that are not here, up to {places}."
         return f"{said} {self._stuck or 'They are being pulled back; nothing else is signed until then.'}"
 
-    async def _ask(self, name: str, answer: Awaitable[Sequence[Held]]) -> Sequence[Held]:
+    async def _ask(self, name: str, question: Callable[[], Awaitable[Sequence[Held]]]) -> Sequence[Held]:
         try:
             async with asyncio.timeout(ASK):
-                found = await answer
+                found = await question()
         except (TestamurError, TimeoutError) as error:
             _log.debug("not asked", who=name, detail=str(error))
             return ()

@@ -19,7 +19,7 @@ from services.verifier.repository import FACTS
 from shared.bus import log, outbox
 from shared.bus.checkpointer import Checkpointer
 from shared.bus.lease import AHEAD, LEASES, TERM, LeaseLost, acquire, release
-from shared.bus.log import LOG
+from shared.bus.log import HEADS, LOG, position_of
 from shared.bus.outbox import OUTBOX, Outbox, Unit
 from shared.bus.relay import MARKS
 from shared.bus.sequencer import Sequencer
@@ -35,6 +35,7 @@ from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.store.open import open_store
 from shared.store.port import Store, VersionConflict
+from tests.integration.federation_scene import comes_true
 from tests.world import ShiftedClock, world
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -351,9 +352,11 @@ async def test_a_leader_that_was_paused_amid_a_checkpoint_and_replaced_says_noth
         zombie = PausedCheckpointer(engine.store, signing, ahead, "testamur", "ee", 60.0)
         making = asyncio.create_task(zombie.make())
         await zombie.read.wait()
+        before = position_of(await engine.store.get(HEADS, topic_name("ee", CHECKPOINTS.name))).seq
         await ee.revokes((await ee.verifies(credential))["credential"]["ref"])
         later = await ee.issues("tartu")
         await ee.settles()
+        await comes_true(lambda: _checkpointed(ee, later_than=before))
         await europe.mirrors("ee", "pt")
         zombie.go.set()
         with pytest.raises(VersionConflict):
@@ -362,6 +365,12 @@ async def test_a_leader_that_was_paused_amid_a_checkpoint_and_replaced_says_noth
         await ee.settles()
         await europe.mirrors("ee", "pt")
         assert [(await pt.verifies(one))["reason"] for one in (credential, later)] == ["revoked", None]
+
+
+async def _checkpointed(nation: Any, later_than: int) -> bool:
+    """Whether a checkpoint was made since."""
+    head = await nation.engine("registry").store.get(HEADS, topic_name(nation.name, CHECKPOINTS.name))
+    return position_of(head).seq > later_than
 
 
 async def _forgets_its_marks(nation: Any) -> None:
