@@ -16,8 +16,10 @@ from tests.engines.run import RUN
 
 REPLICA_SET = "rs0"
 """The name of the replica set."""
-FLAGS = ("--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false")
-"""Small, and without the diagnostics that a server writes every second."""
+FLAGS = ("--wiredTigerCacheSizeGB", "0.5", "--setParameter", "diagnosticDataCollectionEnabled=false")
+"""Small, with room in the cache for a transaction of the size that tests fill (a fifth of it may be dirty), and without the
+diagnostics that a server writes every second.
+"""
 _KEY_FILE = "/data/configdb/key"
 _ALREADY_INITIALISED, _NOT_YET_REPLICATING = 23, 94
 _UNAUTHORISED = 13
