@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from shared.clock import SystemClock
 from shared.home import Home
+from tests.chaos import test_crashes as crashes
 from tests.chaos.child import settings
 from tests.chaos.cohort_child import LEARNERS, POINTS
 from tests.integration.backup_scene import STORES, backs_up, sets_back
-from tests.shared_data import ROOT
 
-
-def child(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.chaos.cohort_child", str(home), *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
+child = partial(crashes.child, module="tests.chaos.cohort_child")
 
 
 @pytest.fixture(scope="module")

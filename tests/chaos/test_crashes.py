@@ -41,9 +41,10 @@ def prepared(listening: Receiver, tmp_path_factory: pytest.TempPathFactory) -> P
     return home
 
 
-def child(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tests.chaos.child", str(home), *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=90, check=False)
+def child(home: Path, *words: str, module: str = "tests.chaos.child") -> subprocess.CompletedProcess[str]:
+    """What a process of its own does in that folder, and how it ended; whatever is killed here is run so."""
+    command = [sys.executable, "-m", module, str(home), *words]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
 
 
 @pytest.mark.parametrize("point", POINTS)
