@@ -17,7 +17,7 @@ from shared.bus.port import Bus, Message
 from shared.errors import Unavailable
 from shared.events.base import Stream
 from shared.events.chain import Position
-from shared.events.entry import message_headers, parse
+from shared.events.entry import parse, stored_message
 from shared.ids import topic_name
 from shared.store.port import Collection, Document, Store, Transaction
 from shared.telemetry import get_logger
@@ -86,10 +86,7 @@ class Relay:
         return Position()
 
     async def _publish(self, topic: str, rows: Sequence[Document]) -> int:
-        messages = []
-        for row in rows:
-            entry = parse(row.body["jws"])
-            messages.append(Message(entry.envelope.sub, entry.token.payload, message_headers(entry, row.body["trace"])))
+        messages = [Message(*stored_message(row.body["jws"], row.body["trace"])) for row in rows]
         return await self._bus.append(topic, messages)
 
     async def _mark(self, topic: str, mark: Document | None, last: Document, offset: int) -> None:

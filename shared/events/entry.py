@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import pybase64
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -165,7 +166,7 @@ def parse_message(value: bytes, headers: tuple[tuple[str, bytes], ...]) -> Entry
     if len(value) > MAX_ENTRY_BYTES:
         raise EntryMalformed(f"The event is over {MAX_ENTRY_BYTES} bytes: split the operation into several events.")
     entry = _entry(gate.join(jws, value, typ=TYPES, max_bytes=MAX_ENTRY_BYTES * 2))
-    for name, copy in cloud_event(entry.envelope):
+    for name, copy in cloud_event(entry.token.header):
         if named.get(name) != copy:
             raise EntryMalformed(f"The header {name} differs from what is signed: the record was changed on its way.")
     return entry
@@ -173,26 +174,45 @@ def parse_message(value: bytes, headers: tuple[tuple[str, bytes], ...]) -> Entry
 
 def message_headers(entry: Entry, traceparent: str = "") -> tuple[tuple[str, bytes], ...]:
     """The bus headers of an entry: the detached JWS, the CloudEvents copies, and the unsigned trace context."""
-    protected, _, _ = entry.token.signing_input.partition(b".")
-    signature = pybase64.urlsafe_b64encode(entry.token.signature).rstrip(b"=")
-    trace = (("traceparent", traceparent.encode()),) if traceparent else ()
-    return (("jws", protected + b".." + signature), *cloud_event(entry.envelope), *trace)
+    return _headers(entry.token.detached, entry.token.header, traceparent)
 
 
-def cloud_event(envelope: Envelope) -> tuple[tuple[str, bytes], ...]:
-    """The envelope as CloudEvents 1.0 attributes in the Kafka binding's binary mode."""
-    topic = parse_topic(envelope.top)
-    stream = STREAMS.get(topic.stream, CHECKPOINTS) if topic else CHECKPOINTS
+def stored_message(jws: str, traceparent: str) -> tuple[str, bytes, tuple[tuple[str, bytes], ...]]:
+    """Key, value and headers of an archived entry on the bus; it was checked when it was archived, and is not again."""
+    kept = gate.reopen(jws)
+    return kept.header["sub"], kept.payload, _headers(kept.detached, kept.header, traceparent)
+
+
+def cloud_event(envelope: Mapping[str, Any]) -> tuple[tuple[str, bytes], ...]:
+    """An envelope's members as CloudEvents 1.0 attributes in the Kafka binding's binary mode."""
     return (
         ("ce_specversion", b"1.0"),
-        ("ce_id", envelope.jti.encode()),
-        ("ce_source", service_urn(envelope.fed, envelope.org, stream.writer).encode()),
-        ("ce_type", envelope.knd.encode()),
-        ("ce_subject", envelope.sub.encode()),
-        ("ce_time", rfc3339(envelope.issued_at).encode()),
-        ("ce_sequence", b"%020d" % envelope.seq),
+        ("ce_id", envelope["jti"].encode()),
+        ("ce_source", _source(envelope["fed"], envelope["org"], envelope["top"])),
+        ("ce_type", envelope["knd"].encode()),
+        ("ce_subject", envelope["sub"].encode()),
+        ("ce_time", _time(envelope["iat"])),
+        ("ce_sequence", b"%020d" % envelope["seq"]),
         ("content-type", b"application/json"),
     )
+
+
+def _headers(detached: bytes, envelope: Mapping[str, Any], traceparent: str) -> tuple[tuple[str, bytes], ...]:
+    trace = (("traceparent", traceparent.encode()),) if traceparent else ()
+    return (("jws", detached), *cloud_event(envelope), *trace)
+
+
+@lru_cache(maxsize=4096)
+def _source(federation: str, node: str, topic: str) -> bytes:
+    """The service that writes the topic."""
+    parts = parse_topic(topic)
+    stream = STREAMS.get(parts.stream, CHECKPOINTS) if parts else CHECKPOINTS
+    return service_urn(federation, node, stream.writer).encode()
+
+
+@lru_cache(maxsize=4096)
+def _time(seconds: int) -> bytes:
+    return rfc3339(datetime.fromtimestamp(seconds, UTC)).encode()
 
 
 def _entry(token: gate.Token) -> Entry:

@@ -26,7 +26,7 @@ from shared.jose.refusals import (
     TokenRefused,
     UnknownKey,
 )
-from shared.jose.token import MAX_BYTES, Token, join, read
+from shared.jose.token import MAX_BYTES, Token, join, read, reopen
 
 __all__ = [
     "MAX_BYTES",
@@ -43,6 +43,7 @@ __all__ = [
     "claims",
     "join",
     "read",
+    "reopen",
     "verify",
     "verify_bound",
 ]

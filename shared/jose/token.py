@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import binascii
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
+import orjson
 import pybase64
 
 from shared.jose import strict_json
@@ -73,6 +74,14 @@ class Token:
         return b"%b..%b" % (protected, encode(self.signature))
 
 
+class Kept(NamedTuple):
+    """What a stored token is sent on as: its header's members, its payload's bytes, its detached form."""
+
+    header: dict[str, Any]
+    payload: bytes
+    detached: bytes
+
+
 def read(raw: bytes | str, *, typ: str | frozenset[str], max_bytes: int = MAX_BYTES, named: bool = True) -> Token:
     """Read a compact token of the expected type (or one of several); raises `TokenMalformed`. Its payload is not parsed.
 
@@ -91,6 +100,19 @@ def join(detached: bytes | str, payload: bytes, *, typ: str | frozenset[str], ma
     return _of_type(_assemble(protected, body, payload, signature), typ)
 
 
+def reopen(compact: str) -> Kept:
+    """Take apart a token that this program read, or made, and kept as it was: what `read` looks at was looked at then.
+
+    Never for bytes from outside. Raises `TokenMalformed` where the store gave back something else.
+    """
+    try:
+        protected, body, signature = compact.encode().split(b".")
+        header = orjson.loads(_plain(protected))
+        return Kept(header, _plain(body), b"%b..%b" % (protected, signature))
+    except ValueError as error:
+        raise TokenMalformed("The stored token is not whole. Restore the store from a backup.", reason="parts") from error
+
+
 def encode(plain: bytes) -> bytes:
     """Base64url without padding (RFC 7515, 2)."""
     return pybase64.urlsafe_b64encode(plain).rstrip(b"=")
@@ -99,7 +121,7 @@ def encode(plain: bytes) -> bytes:
 def decode(part: bytes, name: str) -> bytes:
     """The bytes behind one part in its one canonical spelling, or `TokenMalformed`; `name` is for the refusal."""
     try:
-        plain = pybase64.b64decode(part + _PADDING[len(part) & 3], b"-_", True)
+        plain = _plain(part)
     except (binascii.Error, ValueError):
         plain = None
     if plain is None or encode(plain) != part:
@@ -110,6 +132,10 @@ def decode(part: bytes, name: str) -> bytes:
 def refuse(reason: str, detail: str) -> NoReturn:
     """Turn a token away because of its form."""
     raise TokenMalformed(detail, reason=reason)
+
+
+def _plain(part: bytes) -> bytes:
+    return pybase64.b64decode(part + _PADDING[len(part) & 3], b"-_", True)
 
 
 def _split(raw: bytes | str, max_bytes: int) -> tuple[bytes, bytes, bytes]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from shared.bus.admission import Candidate, Refused, Sound, conclude, examine
 from shared.bus.keyring import SERVICE_KEYS, Keyring
+from shared.bus.log import archived
 from shared.bus.membership import Membership
 from shared.bus.port import Headers, Record
 from shared.clock import SystemClock
@@ -32,6 +33,7 @@ from shared.events.entry import (
     parse,
     parse_message,
     seal,
+    stored_message,
 )
 from shared.ids import topic_name
 from shared.jose import gate
@@ -79,6 +81,13 @@ def test_an_entry_comes_off_the_bus_as_it_was_sealed(entry: Entry, trace: str) -
     assert (back.envelope, back.token.payload, back.hash) == (entry.envelope, entry.token.payload, entry.hash)
     assert back.compact == entry.compact
     gate.verify(back.token, key_of(back))
+
+
+@given(entries(), st.sampled_from(["", "00-" + "a" * 32 + "-" + "b" * 16 + "-01"]))
+@settings(max_examples=150, deadline=None)
+def test_an_archived_entry_goes_out_as_one_that_was_read_with_all_checks(entry: Entry, trace: str) -> None:
+    sent = stored_message(archived(entry, "2026-11-23T20:19:00Z", trace)[1]["jws"], trace)
+    assert sent == (entry.envelope.sub, entry.token.payload, message_headers(entry, trace))
 
 
 @given(entries())

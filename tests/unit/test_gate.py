@@ -327,3 +327,14 @@ def test_a_token_from_the_future_is_refused_beyond_the_leeway(name: str) -> None
     gate.check_times({"exp": now + 900, name: now + 60}, NOW)
     with pytest.raises(gate.TokenNotYetValid):
         gate.check_times({"exp": now + 900, name: now + 61}, NOW)
+
+
+@pytest.mark.parametrize("damaged", ["", "a.b", "####.e30.AA", "e30.#.AA", "e30.e30.AA.AA", "bm8.e30.AA"])
+def test_a_stored_token_that_the_store_gave_back_damaged_is_a_refusal_too(damaged: str) -> None:
+    with pytest.raises(gate.TokenMalformed, match="Restore the store"):
+        gate.reopen(damaged)
+
+
+def test_a_stored_token_is_taken_apart_into_what_it_was_made_of() -> None:
+    raw = forge(HEADER)
+    assert gate.reopen(raw.decode()) == (HEADER, PAYLOAD, gate.read(raw, typ=purpose.ENTRY).detached)

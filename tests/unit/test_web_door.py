@@ -254,7 +254,7 @@ async def test_a_request_under_way_is_answered_before_the_server_ends() -> None:
 async def test_a_port_that_is_taken_is_a_clear_error() -> None:
     async with serve(app_of()) as url:
         taken = int(url.rpartition(":")[2])
-        with pytest.raises(Misconfigured, match="TESTAMUR_PORT"):
+        with pytest.raises(Misconfigured, match="choose another: --port"):
             async with serve(app_of(), port=taken):
                 pass
 
