@@ -20,8 +20,7 @@ demo: $(STAMP) ## Two nations on this machine: issue, verify, revoke across the 
 
 test: $(STAMP) ## The whole suite; its last lines say what could not run here and why
 	@$(BIN)/python -m tests.engines prepare
-	@failed=; $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not engines" || failed=1; \
-	$(BIN)/python -m pytest -m engines && test -z "$$failed"
+	@$(BIN)/python -m tests $(WORKERS)
 
 engines: $(STAMP) ## Fetch Kafka and MongoDB for the tests into your cache; their images too, where Docker answers
 	@$(BIN)/python -m tests.engines fetch
@@ -37,8 +36,9 @@ format: $(STAMP) ## Put the code into its form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-chaos: $(STAMP) ## Kill everything of two nations in turn, under load, three times (CHAOS_ROUNDS=N)
-	CHAOS_ROUNDS=$${CHAOS_ROUNDS:-3} $(BIN)/python -m pytest -q --timeout=3600 tests/chaos/test_engines_killed.py
+chaos: $(STAMP) ## Kill everything of two nations in turn, under load, three times (CHAOS_ROUNDS=N); erase ten thousand
+	CHAOS_ROUNDS=$${CHAOS_ROUNDS:-3} CANARIES=$${CANARIES:-10000} $(BIN)/python -m pytest -q --timeout=3600 \
+		tests/chaos/test_engines_killed.py tests/integration/test_erasure.py
 
 bench: $(STAMP) ## Measure, print a table, write build/bench.json
 	@mkdir -p build

@@ -1,4 +1,4 @@
-"""A nation in a process of its own, made to be killed: `python -m tests.chaos.child HOME MODE [POINT SEED WEBHOOK]`.
+"""A nation in a process of its own, made to be killed: `main(HOME, MODE, [POINT, SEED, WEBHOOK])` (tests/forked.py).
 
 - `work`: arms one point of the path if it is given any, then issues and revokes, and prints a line for each answer it gave
   (acknowledged).
@@ -13,7 +13,6 @@ import asyncio
 import os
 import random
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -218,13 +217,12 @@ async def show(nation: Nation) -> None:
     print(orjson.dumps(true).decode(), flush=True)
 
 
-async def main() -> None:
-    """Do what the command line says."""
-    home, mode, *more = sys.argv[1:]
+async def main(home: Path, mode: str, *more: str) -> None:
+    """Do what the words say."""
     if mode == "recover":
         recovery.BATCH = 2  # so that there are several
         arm(more[0], int(more[1]))
-    async with running(Home(settings(Path(home)))) as nation:
+    async with running(Home(settings(home))) as nation:
         if mode == "prepare":
             await prepare(nation, more[0])
         elif mode == "work":
@@ -237,7 +235,3 @@ async def main() -> None:
             await show(nation)
         else:
             await look(nation)
-
-
-if __name__ == "__main__":
-    asyncio.run(main())

@@ -1,4 +1,4 @@
-"""A nation in a process of its own that issues a cohort, to be killed: `tests.chaos.cohort_child HOME MODE [POINT]`.
+"""A nation in a process of its own that issues a cohort, to be killed: `main(HOME, MODE, [POINT])`.
 
 - `prepare`: an institution that may issue. `accept`: a cohort is accepted, and the process dies at the third chunk.
 - `look`: runs without a trap until the job has ended and everything settled, and prints what is true as one JSON line.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,10 +85,9 @@ async def look(nation: Nation) -> None:
     print(orjson.dumps(true).decode(), flush=True)
 
 
-async def main() -> None:
-    """Do what the command line says."""
-    home, mode, *more = sys.argv[1:]
-    async with running(Home(settings(Path(home)))) as nation:
+async def main(home: Path, mode: str, *more: str) -> None:
+    """Do what the words say."""
+    async with running(Home(settings(home))) as nation:
         if mode == "prepare":
             await nation.accredits("tartu")
         elif mode == "accept":
@@ -97,7 +95,3 @@ async def main() -> None:
             await accept(nation)
         else:
             await look(nation)
-
-
-if __name__ == "__main__":
-    asyncio.run(main())

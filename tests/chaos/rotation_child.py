@@ -1,4 +1,4 @@
-"""A nation in a process of its own that rotates its keys, to be killed: `tests.chaos.rotation_child HOME MODE [POINT]`.
+"""A nation in a process of its own that rotates its keys, to be killed: `main(HOME, MODE, [POINT])`.
 
 - `prepare`: an institution that may issue. `rotate`: rotates every key while it issues, and dies at a point.
 - `look`: rotates what is left, runs without a trap until everything settled, and prints what is true as one JSON line.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,19 +114,14 @@ async def look(nation: Nation) -> None:
     print(orjson.dumps(true).decode(), flush=True)
 
 
-async def main() -> None:
-    """Do what the command line says."""
-    home, mode, *more = sys.argv[1:]
+async def main(home: Path, mode: str, *more: str) -> None:
+    """Do what the words say."""
     if mode == "rotate":
         arm(more[0])
-    async with running(Home(settings(Path(home)))) as nation:
+    async with running(Home(settings(home))) as nation:
         if mode == "prepare":
             await nation.accredits("tartu")
         elif mode == "rotate":
             await rotate(nation)
         else:
             await look(nation)
-
-
-if __name__ == "__main__":
-    asyncio.run(main())

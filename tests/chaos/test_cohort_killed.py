@@ -11,12 +11,12 @@ import pytest
 
 from shared.clock import SystemClock
 from shared.home import Home
-from tests.chaos import test_crashes as crashes
+from tests import forked
 from tests.chaos.child import settings
-from tests.chaos.cohort_child import LEARNERS, POINTS
+from tests.chaos.cohort_child import LEARNERS, POINTS, main
 from tests.integration.backup_scene import STORES, backs_up, sets_back
 
-child = partial(crashes.child, module="tests.chaos.cohort_child")
+child = partial(forked.run, main)
 
 
 @pytest.fixture(scope="module")

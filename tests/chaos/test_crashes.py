@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from shared.clock import SystemClock
 from shared.home import Home
-from tests.chaos.child import POINTS, settings
+from tests import forked
+from tests.chaos.child import POINTS, main, settings
 from tests.chaos.receiver import Receiver, receiving
-from tests.shared_data import ROOT
+
+child = partial(forked.run, main)
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +40,6 @@ def prepared(listening: Receiver, tmp_path_factory: pytest.TempPathFactory) -> P
     done = child(home, "prepare", listening.url)
     assert done.returncode == 0, done.stderr
     return home
-
-
-def child(home: Path, *words: str, module: str = "tests.chaos.child") -> subprocess.CompletedProcess[str]:
-    """What a process of its own does in that folder, and how it ended; whatever is killed here is run so."""
-    command = [sys.executable, "-m", module, str(home), *words]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -75,6 +74,7 @@ class Load:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Under load while the block runs; what failed in it fails here."""
+        self.ending.clear()
         with ThreadPoolExecutor(2) as threads:
             working = [threads.submit(self._issue), threads.submit(self._revoke)]
             try:
@@ -83,6 +83,10 @@ class Load:
                 self.ending.set()
             for one in working:
                 one.result(HEALED)
+
+    def latest(self) -> Load:
+        """The same, of the last credential alone."""
+        return replace(self, issued=dict([list(self.issued.items())[-1]]))
 
     def _issue(self) -> None:
         url, body = f"{self.issuer}/credentials", {"institution": "tartu", "credential": written.read(EXAMPLE.read_bytes())}
@@ -138,18 +142,10 @@ class Scene:
         parts |= {"mongod": self.clusters.mongo, "mirror into pt": self.mirrors["pt"]}
         return [(name, part.kill, part.start) for name, part in parts.items()]
 
-    def load(self) -> Load:
-        """Estonia's load, once its university is accredited and both nations' subscribers have asked to be told."""
-        issuer, registry = self.services["ee issuer"].url, self.services["ee registry"].url
-        _accredit(self.homes["ee"], issuer, registry)
-        for name, receiver in self.receivers.items():
-            wanted = {"url": receiver.url, "kinds": ["credential.registered", "credential.revoked"]}
-            insist(self.homes[name], f"{self.services[f'{name} notifier'].url}/subscriptions", wanted)
-        return Load(self.homes["ee"], issuer, registry)
 
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    tmp_path = tmp_path_factory.mktemp("nations")
     with ExitStack() as closing:
         clusters = start_clusters(closing, NODES)
         make_topics(clusters.brokers)
@@ -171,6 +167,17 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         yield Scene(services, clusters, mirrors, homes, receivers)
 
 
+@pytest.fixture(scope="module")
+def load(scene: Scene) -> Load:
+    """Estonia's load, once its university is accredited and both nations' subscribers have asked to be told."""
+    issuer, registry = scene.services["ee issuer"].url, scene.services["ee registry"].url
+    _accredit(scene.homes["ee"], issuer, registry)
+    for name, receiver in scene.receivers.items():
+        wanted = {"url": receiver.url, "kinds": ["credential.registered", "credential.revoked"]}
+        insist(scene.homes[name], f"{scene.services[f'{name} notifier'].url}/subscriptions", wanted)
+    return Load(scene.homes["ee"], issuer, registry)
+
+
 def _settings(home: Home) -> dict[str, str]:
     return {
         "TESTAMUR_KEY_PASSPHRASE": PASSPHRASE,
@@ -182,8 +189,7 @@ def _settings(home: Home) -> dict[str, str]:
     }
 
 
-def test_everything_killed_in_turn_under_load_loses_nothing_and_doubles_nothing(scene: Scene) -> None:
-    load = scene.load()
+def test_everything_killed_in_turn_under_load_loses_nothing_and_doubles_nothing(scene: Scene, load: Load) -> None:
     with load.running():
         for _ in range(ROUNDS):
             for _name, kill, start in scene.victims():
@@ -198,26 +204,27 @@ def test_everything_killed_in_turn_under_load_loses_nothing_and_doubles_nothing(
     assert not _looked_for_again(scene), "the registry had lost what its issuer said, and found it again"
 
 
-def test_a_verifier_that_is_paused_amid_its_work_is_replaced_and_doubles_nothing_when_it_goes_on(scene: Scene) -> None:
-    load = scene.load()
+def test_a_verifier_that_is_paused_amid_its_work_is_replaced_and_doubles_nothing_when_it_goes_on(
+    scene: Scene, load: Load
+) -> None:
     leader = scene.services["pt verifier"]
     standby = replace(leader, port=free_port(), process=None)
     try:
         with load.running():
             time.sleep(UNDER_LOAD)
-            _known_abroad(scene, replace(load, issued=dict(list(load.issued.items())[:1])))
+            _known_abroad(scene, load.latest())
             standby.start()
             assert leader.process is not None
             os.kill(leader.process.pid, signal.SIGSTOP)
             time.sleep(UNDER_LOAD)
-            later = dict([list(load.issued.items())[-1]])
             scene.services["pt verifier"] = standby
-            _known_abroad(scene, replace(load, issued=later))
+            _known_abroad(scene, load.latest())
             os.kill(leader.process.pid, signal.SIGCONT)
             time.sleep(UNDER_LOAD)
         _known_abroad(scene, load)
         asyncio.run(_one_state(scene, load))
     finally:
+        scene.services["pt verifier"] = leader
         standby.kill()
 
 

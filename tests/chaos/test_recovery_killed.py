@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from shared.clock import SystemClock
 from shared.home import Home
-from tests.chaos.child import ISSUED, RECOVERY_POINTS, settings
-from tests.chaos.test_crashes import child
+from tests import forked
+from tests.chaos.child import ISSUED, RECOVERY_POINTS, main, settings
 from tests.integration.backup_scene import STORES, backs_up, sets_back
+
+child = partial(forked.run, main)
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ import pytest
 
 from shared.clock import SystemClock
 from shared.home import Home
-from tests.chaos import test_crashes as crashes
+from tests import forked
 from tests.chaos.child import settings
-from tests.chaos.rotation_child import POINTS
+from tests.chaos.rotation_child import POINTS, main
 
-child = partial(crashes.child, module="tests.chaos.rotation_child")
+child = partial(forked.run, main)
 
 
 @pytest.fixture(scope="module")

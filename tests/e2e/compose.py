@@ -92,6 +92,7 @@ class Project:
             "TESTAMUR_MAX_AGE": str(MAX_AGE),
             "TESTAMUR_CHECKPOINT_INTERVAL": "1",
             "TESTAMUR_LOG_LEVEL": "warning",
+            "KAFKA_HEAP_OPTS": "-Xms256m -Xmx512m -XX:TieredStopAtLevel=1",  # it starts sooner, and lives for a minute
             **environment,
         }
         loopback = [f"{name}.loopback" for name in names] if containers.has_host_network_only() else []

@@ -8,8 +8,8 @@ from tests.engines.body import EngineFailed
 from tests.engines.engine import Several, eventually
 from tests.engines.mongod import REPLICA_SET, Mongo, member
 
-QUICK = {"electionTimeoutMillis": 1000, "heartbeatIntervalMillis": 200, "heartbeatTimeoutSecs": 1}
-"""What shortens an election; MongoDB's own patience is ten seconds."""
+QUICK = {"electionTimeoutMillis": 3000, "heartbeatIntervalMillis": 500, "heartbeatTimeoutSecs": 3}
+"""What shortens an election, and takes no member that is only slow for dead; MongoDB's own patience is ten seconds."""
 
 
 class Member(Mongo):

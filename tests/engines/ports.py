@@ -6,7 +6,7 @@ cannot come back.
 
 from __future__ import annotations
 
-import random
+import secrets
 import socket
 import threading
 from pathlib import Path
@@ -23,7 +23,7 @@ def free_port() -> int:
     candidates = range(_LOWEST, max(highest, _LOWEST + 1_000))
     with _lock:
         for _ in range(1_000):
-            port = random.choice(candidates)
+            port = secrets.choice(candidates)
             if port not in _given and _is_free(port):
                 _given.add(port)
                 return port

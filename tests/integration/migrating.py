@@ -1,12 +1,9 @@
-"""`testamur migrate`, struck on its way: `python -m tests.integration.migrating POINT COUNT SIGNAL ARGUMENTS`.
-
-The signal strikes at the COUNT-th passage of a point; what follows are the command's own arguments.
-"""
+"""`testamur migrate` in a process of its own (tests/forked.py), struck by a signal on its way if that is wanted."""
 
 from __future__ import annotations
 
 import os
-import sys
+from collections.abc import Sequence
 from typing import Any
 
 from services.cli import moving
@@ -45,6 +42,8 @@ def arm(point: str, count: int, signal: int) -> None:
     setattr(owner, name, trapped)
 
 
-if __name__ == "__main__":
-    arm(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
-    raise SystemExit(run(["migrate", *sys.argv[4:]]))
+def migrate(words: Sequence[str], struck: tuple[str, int, int] | None) -> int:
+    """The command with its own arguments; `struck`: point, at which passage, and the signal."""
+    if struck:
+        arm(*struck)
+    return run(["migrate", *words])

@@ -36,9 +36,9 @@ from shared.ids import topic_name
 from shared.store.copy import COPIES, CopyRefused, StoreNotOpen, require_whole
 from shared.store.open import open_store
 from shared.store.port import Transaction
-from tests import engines
+from tests import engines, forked
+from tests.integration import migrating
 from tests.integration.migrating import POINTS
-from tests.shared_data import ROOT
 from tests.unit.test_copy import BOTH, DOCUMENTS, copying, fill, held, whole
 from tests.world import Nation, federate, found, honest, running
 
@@ -276,14 +276,11 @@ def at(folder: Path) -> Home:
     return Home(found(folder, "ee").settings)
 
 
-def migrate(
-    folder: Path, *words: str, to: str = "", struck: tuple[str, int, int] | None = None
-) -> subprocess.CompletedProcess[str]:
+def migrate(folder: Path, *words: str, to: str = "", struck: tuple[str, int, int] | None = None) -> forked.Ended:
     """The command in a process of its own, beside the node's folder; perhaps struck by a signal on its way."""
-    program = ["-m", "tests.integration.migrating", *map(str, struck)] if struck else ["-m", "testamur", "migrate"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TESTAMUR_NODE": "ee", "TESTAMUR_HOME": str(folder)}
-    line = [sys.executable, *program, "--to", to or f"sqlite:///{folder}/new", *words]
-    return subprocess.run(line, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    environment = {**os.environ, "TESTAMUR_NODE": "ee", "TESTAMUR_HOME": str(folder)}
+    line = ("--to", to or f"sqlite:///{folder}/new", *words)
+    return forked.run(migrating.migrate, line, struck, environment=environment, seconds=60)
 
 
 async def opening(url: str) -> set[str]:

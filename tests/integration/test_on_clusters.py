@@ -57,7 +57,9 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kafka: engines.KafkaCl
 
 def _said(capsys: pytest.CaptureFixture[str], *line: str) -> Any:
     run([*line, "--json"])
-    return json.loads(capsys.readouterr().out)
+    told = capsys.readouterr()
+    assert told.out, told.err
+    return json.loads(told.out)
 
 
 def test_topics_are_made_in_three_copies_and_one_with_fewer_is_named_and_left_to_who_runs_the_brokers(
@@ -116,7 +118,7 @@ class Work:
     async def gets_on(self) -> None:
         """Wait until so many more were issued."""
         wanted = len(self.issued) + PROGRESS
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(90):
             while len(self.issued) < wanted:
                 await asyncio.sleep(0.02)
 
