@@ -10,26 +10,18 @@ is cut into processes; a reverse proxy sends each first step of the path to its 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.issuer import app as issuer
-from services.issuer.app import build_app as build_issuer
-from services.notifier import repository as notifier
-from services.notifier.app import build_app as build_notifier
-from services.registry import app as registry
-from services.registry.app import build_app as build_registry
-from services.verifier import repository as verifier
-from services.verifier.app import build_app as build_verifier
 from shared.bus import engine
 from shared.bus.open import open_bus
-from shared.bus.port import Bus
 from shared.clock import Clock, SystemClock
 from shared.errors import Unavailable
 from shared.home import Home
@@ -44,29 +36,20 @@ from shared.web.serve import serve
 from shared.web.strict import router
 from testamur import __version__
 
-BUILD: Mapping[str, Callable[[NodeSettings, Clock | None, Bus | None], FastAPI]] = {
-    "registry": build_registry,
-    "issuer": build_issuer,
-    "verifier": build_verifier,
-    "notifier": build_notifier,
-}
-"""How each service is built, in the order in which they start: the registry first, since the others hear it."""
-
-SERVICES = tuple(BUILD)
-"""The services' names, which are the first steps of their paths."""
+SERVICES = ("registry", "issuer", "verifier", "notifier")
+"""The services' names, which are the first steps of their paths; in the order in which they start: the others hear the
+registry.
+"""
 
 
-_OWN: Mapping[str, Sequence[Collection]] = {
-    "registry": registry.COLLECTIONS,
-    "issuer": issuer.COLLECTIONS,
-    "verifier": verifier.COLLECTIONS,
-    "notifier": notifier.COLLECTIONS,
-}
+def _root_of(service: str) -> Any:
+    """A service's composition root, loaded once it is needed: a process that runs one service holds one."""
+    return import_module(f"services.{service}.app")
 
 
 def collections_of(service: str) -> tuple[Collection, ...]:
     """Everything that a service's store holds: the engine's collections, the stored answers, and the service's own."""
-    every = (*engine.COLLECTIONS, *idempotency.COLLECTIONS, *_OWN[service])
+    every = (*engine.COLLECTIONS, *idempotency.COLLECTIONS, *_root_of(service).COLLECTIONS)
     return tuple({collection.name: collection for collection in every}.values())
 
 
@@ -156,6 +139,7 @@ def build_node(settings: NodeSettings, clock: Clock | None = None, services: Seq
     `state.apps` holds the services' own apps by name once the lifespan has begun.
     """
     ticking = clock or SystemClock()
+    roots = {name: _root_of(name) for name in services}
     checks: dict[str, Check] = {}
     front = make_app(
         service="node",
@@ -174,7 +158,7 @@ def build_node(settings: NodeSettings, clock: Clock | None = None, services: Seq
         async with AsyncExitStack() as closing:
             bus = await open_bus(settings.bus_url)
             closing.push_async_callback(bus.close)
-            app.state.apps = {name: BUILD[name](settings, clock, bus) for name in services}
+            app.state.apps = {name: root.build_app(settings, clock, bus) for name, root in roots.items()}
             for name, service in app.state.apps.items():
                 await closing.enter_async_context(service.router.lifespan_context(service))
                 checks[name] = _all_of(service)

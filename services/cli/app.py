@@ -1,4 +1,4 @@
-"""The command `testamur`: its groups, and what becomes of an error.
+"""The command `testamur`, and what becomes of an error.
 
 A wrong argument is one line on standard error and exit code 2; a refusal is its sentence with the next action. With
 `--json` a refusal is its problem document, on standard error too. Nobody ever sees a traceback for what went in.
@@ -12,66 +12,20 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli import (
-    cohorts,
-    credentials,
-    dead,
-    demo,
-    doctor,
-    erasure,
-    events,
-    exports,
-    federations,
-    institutions,
-    keys,
-    migrate,
-    mirror,
-    offers,
-    presenting,
-    revocations,
-    serving,
-    stacks,
-    tokens,
-    topics,
-)
 from services.cli.exits import HELP, Code
 from services.cli.output import err, print_json
+from services.cli.table import GROUPS, Commands
 from shared.errors import TestamurError, Unavailable
 from testamur import NodeUnreachable, ProblemError, __version__
 
 app = typer.Typer(
     name="testamur",
+    cls=Commands,
     help=f"The exchange for micro-credentials: issue, verify, revoke, and run a node.\n\n{HELP}",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (
-    demo,
-    serving,
-    credentials,
-    cohorts,
-    exports,
-    erasure,
-    presenting,
-    stacks,
-    revocations,
-    tokens,
-    doctor,
-    migrate,
-):
-    app.add_typer(group.app)
-app.add_typer(institutions.app, name="institution")
-app.add_typer(offers.app, name="offer")
-app.add_typer(federations.app, name="federation")
-app.add_typer(events.app, name="events")
-app.add_typer(keys.app, name="keys")
-app.add_typer(dead.app, name="dead")
-app.add_typer(topics.app, name="topics")
-app.add_typer(mirror.app, name="mirror")
-
-GROUPS = frozenset({"institution", "offer", "federation", "events", "keys", "dead", "topics", "mirror"})
-"""The groups that have a name of their own."""
 
 
 def _print_version(asked: bool) -> None:
@@ -114,7 +68,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _usage(error: typer.TyperException, given: Sequence[str]) -> int:
-    if not given or set(given[-1:]) <= GROUPS:
+    if not given or given[-1] in GROUPS:
         print(error.format_message())  # a group without a command: its help, not a complaint
         return Code.USAGE
     context = getattr(error, "ctx", None)

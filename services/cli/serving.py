@@ -130,7 +130,7 @@ def _settings(node: str | None, home: Path | None, port: int | None) -> NodeSett
 
 
 def _run(settings: NodeSettings, services: tuple[str, ...], *, as_json: bool) -> None:
-    from services.node import running_node  # loads all services, which other commands do not need
+    from services.node import running_node  # loads what serves, which other commands do not need
 
     fresh = not (Path(settings.home) / "federation.json").exists()
 

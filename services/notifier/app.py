@@ -8,9 +8,10 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from services.notifier import api, consumer, repository
+from services.notifier import api, consumer
 from services.notifier.delivery import Courier
 from services.notifier.desk import Desk
+from services.notifier.repository import COLLECTIONS
 from services.notifier.settings import NotifierSettings
 from shared.bus.engine import Engine
 from shared.bus.port import Bus
@@ -39,7 +40,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             hears=consumer.SUBSCRIPTIONS,
             streams=consumer.STREAMS,
             foreign=True,
-            collections=repository.COLLECTIONS,
+            collections=COLLECTIONS,
             clock=clock,
             bus=bus,
         ) as floor:

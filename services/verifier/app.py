@@ -8,9 +8,10 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.verifier import api, consumer, repository
+from services.verifier import api, consumer
 from services.verifier.handlers import Desk, Seal
 from services.verifier.replica import Replica
+from services.verifier.repository import COLLECTIONS
 from services.verifier.settings import VerifierSettings
 from shared.bus.engine import Engine
 from shared.bus.port import Bus
@@ -41,7 +42,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             hears=consumer.SUBSCRIPTIONS,
             streams=consumer.STREAMS,
             foreign=True,
-            collections=repository.COLLECTIONS,
+            collections=COLLECTIONS,
             clock=clock,
             bus=bus,
         ) as floor:

@@ -150,7 +150,7 @@ async def work(nation: Nation) -> None:
 async def look(nation: Nation) -> None:
     """What is true once everything settled."""
     await nation.settles()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await _undelivered(nation):
             await asyncio.sleep(0.05)
     registry, verifier = nation.engine("registry").store, nation.engine("verifier").store

@@ -91,7 +91,7 @@ async def look(nation: Nation) -> None:
     if len(home.generations.of(UNCERTIFIED)) == 1:
         rotates(home, UNCERTIFIED)
     credential = await nation.issues("tartu")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await has_retired(nation, *EVERY):  # the issuer's key ends with the first credential after it
             credential = await nation.issues("tartu")
             await asyncio.sleep(0.3)

@@ -90,7 +90,7 @@ async def test_a_committed_place_outlives_the_broker_that_kept_it_and_a_reader_h
     coordinator = kafka.leader_of(OFFSETS)
     await asyncio.to_thread(coordinator.kill)
     assert await consumer.lag() == {t: 3}
-    async with asyncio.timeout(30):  # a coordinator that is new knows of no place for a moment: then all is heard again
+    async with asyncio.timeout(60):  # a coordinator that is new knows of no place for a moment: then all is heard again
         while (first := await begins(bus, t)) == "0":
             await asyncio.sleep(0.1)
     assert first == "3"
@@ -147,6 +147,6 @@ async def refused_in_words(bus: KafkaBus, topic: str) -> None:
 
 async def in_step(kafka: engines.KafkaCluster, topic: str, copies: int) -> None:
     """Wait until so many copies of a topic are in step."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len((await asyncio.to_thread(kafka.described, topic)).isrs) != copies:
             await asyncio.sleep(0.05)

@@ -79,6 +79,8 @@ class Kafka(Engine):
     """A broker. `bootstrap` is HOST:PORT; `url` is what TESTAMUR_BUS takes."""
 
     kind = "Kafka"
+    alone = True
+    """Whether every partition must have a leader before it is ready: one of several may wait for another's return."""
 
     def __init__(
         self, body: Body, bootstrap: str, url: str = "", users: Mapping[str, str] | None = None, sasl_port: int = 0
@@ -102,7 +104,7 @@ class Kafka(Engine):
             self._store_scram_secrets()
 
     def answers(self) -> bool:
-        """Whether metadata names the broker itself, and a leader for every partition."""
+        """Whether metadata names the broker, and a leader for every partition where it is alone."""
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import AdminClient
 
@@ -117,7 +119,7 @@ class Kafka(Engine):
         except KafkaException:
             return False
         led = [partition.leader >= 0 for topic in known.topics.values() for partition in topic.partitions.values()]
-        return bool(known.brokers) and all(led)
+        return bool(known.brokers) and (all(led) or not self.alone)
 
     def _store_scram_secrets(self) -> None:
         from confluent_kafka import admin as module

@@ -33,6 +33,8 @@ class KafkaCluster(Several[Kafka]):
 
     def __init__(self, members: list[Kafka]) -> None:
         super().__init__(members)
+        for member in members:
+            member.alone = False
         self.bootstrap = ",".join(member.bootstrap for member in members)
         self.url = f"kafka://{self.bootstrap}"
 

@@ -54,7 +54,7 @@ async def served(home: Home) -> AsyncIterator[Nation]:
         yield Nation(home.settings.node, home, clock, bus, dict(node.apps), clients)
 
 
-async def comes_true(what: Callable[[], Awaitable[Any]], within: float = 20.0) -> None:
+async def comes_true(what: Callable[[], Awaitable[Any]], within: float = 60.0) -> None:
     """Wait until something holds; that it never does fails the test."""
     async with asyncio.timeout(within):
         while not await what():

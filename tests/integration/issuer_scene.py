@@ -93,7 +93,7 @@ class Scene:
         self._chains[stream] = reached.advanced_by(entry)
         message = Message(event.subject(), entry.token.payload, message_headers(entry))
         await self.engine.bus.append(topic_name(settings.node, stream), [message])
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.engine.inbox.origin(settings.node).seq(stream) < place.seq:
                 await asyncio.sleep(0.01)
 

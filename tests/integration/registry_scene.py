@@ -160,7 +160,7 @@ def _outbox() -> Any:
 
 async def until(holds: Callable[[], Awaitable[bool]]) -> None:
     """Wait for something that must come; the test's own deadline ends a wait that is in vain."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await holds():
             await asyncio.sleep(0.005)
 

@@ -287,7 +287,7 @@ async def _heartbeat(nation: Nation) -> None:
     store, topic = nation.engine("registry").store, topic_name(nation.name, "checkpoints")
     head = await store.get(HEADS, topic)
     assert head is not None
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while (await store.get(HEADS, topic)).version < head.version + 2:
             await asyncio.sleep(0.02)
     await nation.settles()

@@ -174,7 +174,7 @@ async def test_a_hole_in_one_service_is_filled_from_the_bus(monkeypatch: pytest.
         monkeypatch.setattr(inbox, "receive", passed_over)  # its offset moves on, and it never saw the records
         await pt.hears(STATUS_OF_EE, missed)
         monkeypatch.setattr(inbox, "receive", received)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await pt.verifies(credential))["reason"] != "revoked":
                 await europe.mirrors("ee", "pt")  # a checkpoint comes by and by
                 await asyncio.sleep(0.05)
@@ -190,7 +190,7 @@ async def test_a_root_that_the_list_no_longer_names_certifies_nobody_from_that_m
         listed = FederationList(anchors=(Anchor(kid=anchor.kid, jwk=anchor.public_jwk),), nodes=nodes, **names)
         pt.home.join(federation.sign(listed, [anchor]), {anchor.kid: anchor.verification_key()})
         engine = pt.engine("verifier")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while engine.membership.list.version != 3:
                 await asyncio.sleep(0.02)
         await pt.hears(STATUS_OF_EE, [message(await rogue(ee, _revocation(ref, ee)))])
@@ -236,7 +236,7 @@ async def test_whoever_stands_in_for_an_origin_cannot_lead_its_followers_astray(
         follower = Follower(pt.bus, engine.inbox, engine.membership, Pages(wire, lambda node: node), pt.clock)
         task = asyncio.create_task(follower.run())
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while (await pt.verifies(credential))["verdict"] != "valid":
                     await asyncio.sleep(0.05)
         finally:

@@ -126,7 +126,7 @@ async def test_a_cohort_is_issued_from_an_offer_a_template_over_it_and_each_row_
         unknown = await ee.ask("issuer", "POST", "/cohorts", {**asked, "offer": "nothing"})
         assert (unknown.status_code, unknown.json()["type"]) == (404, "/problems/offer-unknown")
         cohort = (await ee.must("issuer", "POST", "/cohorts", asked))["id"]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not (await ee.must("issuer", "GET", f"/cohorts/{cohort}"))["ended"]:
                 await asyncio.sleep(0.01)
         answer = await ee.ask("issuer", "GET", f"/cohorts/{cohort}/result")

@@ -35,7 +35,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 async def issued_events(scene: Scene) -> list[CredentialIssued]:
     """What the issuer has said, sequenced and signed."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await scene.engine.store.scan(OUTBOX):
             await asyncio.sleep(0.01)
     rows = await scene.engine.store.scan(LOG, prefix="testamur.ee.issuance.v1/")

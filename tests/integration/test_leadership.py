@@ -41,7 +41,7 @@ async def part(store: Store) -> AsyncIterator[tuple[Leadership, asyncio.Task[Non
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not true():
             await asyncio.sleep(0.01)
 
@@ -120,6 +120,6 @@ async def test_a_standby_verifier_answers_with_what_its_leader_took_in_and_takes
 
 
 async def eventually(ask: Callable[[], Awaitable[dict]], verdict: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while (await ask())["verdict"] != verdict:
             await asyncio.sleep(0.05)

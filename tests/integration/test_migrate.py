@@ -131,7 +131,7 @@ async def mirror(source: Nation, target: Nation) -> None:
         reader = source.bus.consumer(f"mirror-of-{source.name}")
         reader.follow([topic])
         await reader.seek(topic, 0)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             reached, end = 0, await source.bus.end(topic)
             while reached < end:
                 for record in await reader.poll(500, 1.0):

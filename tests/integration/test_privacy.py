@@ -246,7 +246,7 @@ async def test_a_verification_leaves_no_trace_in_the_verifiers_store() -> None:
 
 async def _at_rest(nation: Nation) -> dict[str, str]:
     """The verifier's files once nothing is on its way to them any more."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         seen: dict[str, str] = {}
         while (now := _written(nation)) != seen:
             seen = now

@@ -223,7 +223,7 @@ async def test_two_loops_of_two_processes_make_one_chain_and_survive_each_others
         await scene.says(20, subject=ref)
         loops[0].cancel()
         await scene.says(20, subject=ref)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             while await scene.stores[0].count(OUTBOX):
                 scene.clock.advance(seconds=1)
                 await asyncio.sleep(0.02)

@@ -46,7 +46,7 @@ async def subscribes(nation: Nation, url: str, **more: Any) -> dict[str, Any]:
 
 
 async def arrivals(receiver: Receiver, number: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(receiver.came) < number:
             await asyncio.sleep(0.01)
 
@@ -76,7 +76,7 @@ async def test_a_revocation_abroad_reaches_who_relied_on_the_credential(stage: t
     assert (told["type"], told["data"]["ref"], told["data"]["reason"]) == ("credential.revoked", ref, "error")
     assert told["data"]["institution"] == "urn:testamur:testamur:ee:institution:tartu"
     assert b"Specimen" not in body
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await state_of(pt, made["id"]) != ["delivered", "delivered"]:
             await asyncio.sleep(0.01)
 

@@ -1,0 +1,61 @@
+"""Which module holds which command. A command line loads the module of its own command: all of them take a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from typer.core import TyperGroup
+from typer.main import get_group
+
+MODULES: Mapping[str, tuple[str, ...]] = {
+    "demo": ("demo",),
+    "serving": ("up", "run", "init"),
+    "credentials": ("issue", "correct", "verify", "status"),
+    "cohorts": ("issue-batch",),
+    "exports": ("export",),
+    "erasure": ("erase",),
+    "presenting": ("present",),
+    "stacks": ("stack",),
+    "revocations": ("revoke", "suspend", "reinstate"),
+    "tokens": ("token",),
+    "doctor": ("doctor",),
+    "migrate": ("migrate",),
+}
+"""Modules by what they hold of the commands without a group, in the order of the help."""
+
+GROUPS: Mapping[str, str] = {
+    "institution": "institutions",
+    "offer": "offers",
+    "federation": "federations",
+    "events": "events",
+    "keys": "keys",
+    "dead": "dead",
+    "topics": "topics",
+    "mirror": "mirror",
+}
+"""The groups that have a name of their own, and the module of each."""
+
+_HELD_BY = {command: module for module, commands in MODULES.items() for command in commands}
+
+
+class Commands(TyperGroup):
+    """All commands of `testamur`, each loaded when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as Click asks
+        """The names of all, none of them loaded."""
+        return [*_HELD_BY, *GROUPS]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """One command or group, or None where there is none of that name."""
+        if cmd_name in GROUPS:
+            group = held(GROUPS[cmd_name])
+            group.name = cmd_name
+            return group
+        return held(_HELD_BY[cmd_name]).commands[cmd_name] if cmd_name in _HELD_BY else None
+
+
+def held(module: str) -> TyperGroup:
+    """What a module holds."""
+    return get_group(import_module(f"services.cli.{module}").app)
