@@ -10,7 +10,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-in
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test engines lint format chaos bench docs lock clean
+.PHONY: help demo test long engines lint format chaos bench docs lock clean
 
 help: ## Show what there is to make
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
@@ -18,9 +18,13 @@ help: ## Show what there is to make
 demo: $(STAMP) ## Two nations on this machine: issue, verify, revoke across the border, refuse forgeries
 	@$(BIN)/testamur demo
 
-test: $(STAMP) ## The whole suite; its last lines say what could not run here and why
+test: $(STAMP) ## The suite; its last lines say what could not run here and why
 	@$(BIN)/python -m tests.engines prepare
 	@$(BIN)/python -m tests $(WORKERS)
+
+long: $(STAMP) ## What fills the machine: everything killed under load, whole deployments, an empty environment
+	@$(BIN)/python -m tests.engines prepare
+	@$(BIN)/python -m pytest -m long
 
 engines: $(STAMP) ## Fetch Kafka and MongoDB for the tests into your cache; their images too, where Docker answers
 	@$(BIN)/python -m tests.engines fetch

@@ -1,4 +1,4 @@
-"""The whole suite as two runs at once: `python -m tests [WORKERS]` (`make test`).
+"""The suite as two runs at once: `python -m tests [WORKERS]` (`make test`).
 
 Tests with engines of their own spend half of their time on waiting: for processes to start, for leases and patience to run
 out. So they go on beside all others, one after the other, and what they do comes first; the others have what is left of the
@@ -26,7 +26,7 @@ def main(workers: int = 2) -> int:
     """The exit code: 0 when both runs passed."""
     with tempfile.NamedTemporaryFile() as log:
         engines = subprocess.Popen([*PYTEST, "-m", "engines"], stdout=log, stderr=log)
-        others = subprocess.Popen([*BEHIND, *PYTEST, "-m", "not engines", "-n", str(workers), "--dist", "loadfile"])
+        others = subprocess.Popen([*BEHIND, *PYTEST, "-m", "shared", "-n", str(workers), "--dist", "loadfile"])
         try:
             return _watch(others, engines, Path(log.name))
         finally:

@@ -37,10 +37,11 @@ from testamur import SERVICES
 from tests import engines
 from tests.bench.border import free_port, home_of
 from tests.chaos.receiver import Receiver, receiving
+from tests.integration.federation_scene import NO_TLS
 from tests.nations import Clusters, Service, make_topics, services_of, start_clusters
 from tests.world import EXAMPLE, PASSPHRASE, SCOPE, access_token, federate
 
-pytestmark = pytest.mark.timeout(560)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(560)]
 
 CLOCK = SystemClock()
 NODES = ("ee", "pt")
@@ -52,6 +53,8 @@ HEALED = 150.0
 
 UNDER_LOAD = 2.0
 """Seconds of load before each kill, and while something is dead."""
+
+HTTP = httpx.Client(timeout=20, verify=NO_TLS)
 
 EVERY = 0.1
 """Seconds between two credentials of the load: it leaves the machine some time for those that come back."""
@@ -115,7 +118,7 @@ def insist(home: Home, url: str, body: Any, who: str = "someone", key: str = "")
     until = CLOCK.monotonic() + HEALED
     while True:
         try:
-            answer = httpx.post(url, json=body, headers=headers, timeout=20)
+            answer = HTTP.post(url, json=body, headers=headers)
             if answer.status_code < 300:
                 return dict(answer.json())
             last = answer.text
@@ -239,18 +242,18 @@ def _known_abroad(scene: Scene, load: Load) -> None:
     """Every acknowledged credential is valid in Portugal, or revoked where that was acknowledged."""
     url, home = f"{scene.services['pt verifier'].url}/verifications", scene.homes["pt"]
     until = CLOCK.monotonic() + HEALED
-    with httpx.Client(headers={"authorization": f"Bearer {access_token(home)}"}, timeout=20) as client:
-        for ref, credential in load.issued.items():
-            while True:
-                wanted = "invalid" if ref in load.revoked else "valid"  # which the load may say at any moment
-                try:
-                    report = client.post(url, json={"credential": credential}).json()
-                except httpx.HTTPError as error:
-                    report = {"verdict": repr(error)}
-                if report.get("verdict") == wanted:
-                    break
-                assert CLOCK.monotonic() < until, (ref, wanted, report)
-                time.sleep(0.2)
+    headers = {"authorization": f"Bearer {access_token(home)}"}
+    for ref, credential in load.issued.items():
+        while True:
+            wanted = "invalid" if ref in load.revoked else "valid"  # which the load may say at any moment
+            try:
+                report = HTTP.post(url, json={"credential": credential}, headers=headers).json()
+            except httpx.HTTPError as error:
+                report = {"verdict": repr(error)}
+            if report.get("verdict") == wanted:
+                break
+            assert CLOCK.monotonic() < until, (ref, wanted, report)
+            time.sleep(0.2)
 
 
 async def _one_state(scene: Scene, load: Load) -> None:

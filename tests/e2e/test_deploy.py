@@ -17,7 +17,7 @@ from tests.e2e.compose import docker, image
 from tests.e2e.test_demo import EXPECTED
 from tests.shared_data import ROOT
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 TARGETS = (*SERVICES, "node")
 NOWHERE = "http://127.0.0.1:9/"

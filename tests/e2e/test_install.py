@@ -13,7 +13,7 @@ import pytest
 
 from tests.shared_data import ROOT
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 PIP = ("--disable-pip-version-check", "--quiet")
 
