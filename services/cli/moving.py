@@ -22,6 +22,7 @@ from services.node import collections_of
 from services.verifier.repository import FACTS
 from shared.bus.leadership import LEADERS, LOOK, PATIENCE, REST, Leadership
 from shared.bus.lease import LEASES
+from shared.bus.supervised import ended
 from shared.clock import SystemClock
 from shared.errors import Conflict, Misconfigured
 from shared.status.facts import from_document
@@ -228,9 +229,7 @@ async def _leading(stores: Sequence[tuple[Store, str]]) -> AsyncIterator[None]:
         await asyncio.gather(*(_until_ours(leadership, service) for leadership, service in led))
         yield
     finally:
-        for task in leading:
-            task.cancel()
-        await asyncio.gather(*leading, return_exceptions=True)
+        await ended(leading)
 
 
 async def _until_ours(leadership: Leadership, service: str) -> None:

@@ -39,7 +39,7 @@ from shared.bus.recovery import Recovery
 from shared.bus.relay import MARKS, Relay
 from shared.bus.sequencer import Sequencer
 from shared.bus.signing import SigningKeys
-from shared.bus.supervised import PAUSES, supervised
+from shared.bus.supervised import PAUSES, ended, supervised
 from shared.bus.wakeups import Wakeups
 from shared.bus.witnesses import Witnesses
 from shared.clock import Clock, SystemClock
@@ -136,9 +136,7 @@ class Engine:
 
     async def stop(self) -> None:
         """End every loop; what they were doing is in the store or on the bus, or was not done."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ from shared.bus.membership import Membership
 from shared.bus.overdue import GRACE, LATE, LOOK, WELL, Expected
 from shared.bus.pages import LogNotServed, Page, Pages, Wanted
 from shared.bus.port import Bus
+from shared.bus.supervised import ended
 from shared.clock import Clock
 from shared.errors import TestamurError
 from shared.events.base import CHECKPOINTS, PUBLIC
@@ -97,15 +98,13 @@ class Follower:
                 for key in tasks.keys() - wanted:
                     tasks.pop(key).cancel()
                 for key in [key for key, task in tasks.items() if task.done()]:
-                    (ended,) = await asyncio.gather(tasks.pop(key), return_exceptions=True)
-                    _log.error("following a log ended; it begins again", origin=key[0], stream=key[1], error=repr(ended))
+                    (failed,) = await asyncio.gather(tasks.pop(key), return_exceptions=True)
+                    _log.error("following a log ended; it begins again", origin=key[0], stream=key[1], error=repr(failed))
                 for key in wanted - tasks.keys():
                     tasks[key] = asyncio.create_task(self._follow(*key), name=f"follow {key}")
                 await asyncio.sleep(1.0)
         finally:
-            for task in tasks.values():
-                task.cancel()
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
+            await ended(tasks.values())
 
     async def _follow(self, origin: str, stream: str) -> None:
         cursor, stood, moved, attempt = 0, -1, self._clock.monotonic(), 0

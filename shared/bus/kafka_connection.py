@@ -21,6 +21,7 @@ from aiokafka.conn import collect_hosts, create_conn
 from shared.bus.kafka_errors import FAILURES, NO_CONNECTION, more_telling, sentence
 from shared.bus.kafka_url import KafkaUrl
 from shared.bus.port import BusUnavailable
+from shared.bus.supervised import ended
 from shared.errors import TestamurError
 
 T = TypeVar("T")
@@ -142,5 +143,4 @@ async def let_go(ending: Coroutine[Any, Any, None], client: AIOKafkaClient) -> N
     for step in (ending, client.close()):
         task = asyncio.ensure_future(step)
         await asyncio.wait({task}, timeout=GOODBYE)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await ended((task,))

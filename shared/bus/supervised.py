@@ -1,9 +1,13 @@
-"""A loop under supervision: what it cannot heal by itself ends it, is logged, and it starts again after a pause."""
+"""A loop under supervision: what it cannot heal by itself ends it, is logged, and it starts again after a pause.
+
+And its end, which does not depend on whether everything below passes a cancellation on.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 from shared.clock import Clock
 from shared.telemetry import get_logger
@@ -13,6 +17,9 @@ PAUSES = (0.1, 1.0, 5.0, 30.0)
 
 WELL = 60.0
 """A loop that has run for so many seconds is well again: its next failure counts as its first."""
+
+AGAIN = 15.0
+"""Seconds after which what has not ended is cancelled once more: what finishes an append or a commit first needs less."""
 
 _log = get_logger("engine")
 
@@ -32,3 +39,15 @@ async def supervised(loop: Callable[[], Awaitable[None]], name: str, clock: Cloc
             failures = 0 if clock.monotonic() - began > WELL else failures
             await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
             failures += 1
+
+
+async def ended(tasks: Iterable[asyncio.Future[Any]]) -> None:
+    """Cancel tasks until all have ended. A library may take a cancellation for one of its own, and go on."""
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        done, left = await asyncio.wait(left, timeout=AGAIN)
+        for task in done:
+            if not task.cancelled():
+                task.exception()  # known from here on, and of no interest any more

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from shared.bus.supervised import ended
+
 
 class Switch:
     """Off at first; whoever waits for it to change is woken."""
@@ -34,6 +36,4 @@ class Switch:
                 if working.done():
                     return working.result()
             finally:
-                for task in (working, off):
-                    task.cancel()
-                await asyncio.gather(working, off, return_exceptions=True)
+                await ended((working, off))
