@@ -33,15 +33,19 @@ async def test_a_neighbour_that_answers_with_eight_megabytes_of_nothing_does_not
     port = free_port()
     lv, pt = (found(tmp_path / name, name, port=at, fetch_allow=("127.0.0.0/8",)) for name, at in (("lv", port), ("pt", 0)))
     federate([pt, lv])
-    answered = 0
     with rotten_neighbour(port, ["eight megabytes of objects"] * 1_000, "") as rotten:
         async with served(pt) as nation:
+
+            async def answers_all_the_while() -> bool:
+                answered, enough = 0, rotten.asked + 10
+                while rotten.asked < enough:
+                    assert (await nation.clients["verifier"].get("/healthz")).status_code == 200
+                    answered += 1
+                return answered > 50
+
             await comes_true(lambda: is_told(nation))
-            enough = rotten.asked + 10
-            while rotten.asked < enough:
-                assert (await nation.clients["verifier"].get("/healthz")).status_code == 200
-                answered += 1
-    assert answered > 50
+            # a busy machine is slow in some turns; a node that reads such a page by itself is slow in all of them
+            await comes_true(answers_all_the_while)
 
 
 async def is_told(nation: Nation) -> bool:
