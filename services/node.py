@@ -27,6 +27,7 @@ from shared.errors import Unavailable
 from shared.home import Home
 from shared.settings import NodeSettings
 from shared.store.port import Collection
+from shared.version import __version__
 from shared.web import idempotency
 from shared.web.app import make_app
 from shared.web.command import View
@@ -34,7 +35,6 @@ from shared.web.health import Check
 from shared.web.problems import ProblemResponse
 from shared.web.serve import serve
 from shared.web.strict import router
-from testamur import __version__
 
 SERVICES = ("registry", "issuer", "verifier", "notifier")
 """The services' names, which are the first steps of their paths; in the order in which they start: the others hear the

@@ -20,7 +20,7 @@ from typing import Any
 from shared.events import asyncapi
 from shared.events.base import CATALOGUE
 from shared.settings import NodeSettings
-from testamur import __version__
+from shared.version import __version__
 from tests.contract import evolution
 from tests.shared_data import ROOT
 

@@ -23,7 +23,7 @@ from confluent_kafka.admin import AdminClient
 
 from shared.bus.kafka_admin import KafkaAdmin
 from shared.bus.topics import settings_of, topics_of
-from testamur import SERVICES
+from shared.client import SERVICES
 from tests import engines
 from tests.shared_data import ROOT
 

@@ -15,8 +15,9 @@ import typer
 from services.cli.exits import HELP, Code
 from services.cli.output import err, print_json
 from services.cli.table import GROUPS, Commands
+from shared.client import NodeUnreachable, ProblemError
 from shared.errors import TestamurError, Unavailable
-from testamur import NodeUnreachable, ProblemError, __version__
+from shared.version import __version__
 
 app = typer.Typer(
     name="testamur",

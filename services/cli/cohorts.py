@@ -26,8 +26,8 @@ from services.cli.local import AsJson
 from services.cli.output import answer, err, fields, note, rows
 from services.cli.remote import Token, Url, connect
 from services.cli.revocations import Yes
+from shared.client import Client, NodeUnreachable, ProblemError
 from shared.credential import written
-from testamur import Client, NodeUnreachable, ProblemError
 
 app = typer.Typer()
 

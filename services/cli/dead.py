@@ -11,8 +11,8 @@ from rich.text import Text
 from services.cli.local import AsJson
 from services.cli.output import answer, fields, note, print_json, rows
 from services.cli.remote import SERVICES, Token, Url, connect
+from shared.client import Client, ProblemError
 from shared.errors import NotFound
-from testamur import Client, ProblemError
 
 app = typer.Typer(help="Dead letters: list them, show one, try them again.", no_args_is_help=True)
 

@@ -10,6 +10,7 @@ import orjson
 
 from services.cli.demo_world import once_known, until
 from services.cli.institutions import MICRO_CREDENTIAL, accredit_with_key
+from shared.client import Client
 from shared.clock import SystemClock
 from shared.credential import draft
 from shared.credential.model import MicroCredential
@@ -17,7 +18,6 @@ from shared.formats import elm_export
 from shared.formats.europass import MEDIA_TYPE
 from shared.ids import new_ref
 from shared.jose.specimen_seal import identity, seal
-from testamur import Client
 
 if TYPE_CHECKING:
     from services.cli.demo_story import Story

@@ -24,13 +24,13 @@ from services.cli import demo_forgeries as forgeries
 from services.cli import demo_further, output
 from services.cli.demo_world import World, once_known, until
 from services.cli.institutions import MICRO_CREDENTIAL, accredit_with_key
+from shared.client import Client, ProblemError
 from shared.clock import SystemClock
 from shared.credential import written
 from shared.formats import holding, sd_jwt_vc
 from shared.ids import InstitutionId
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
-from testamur import Client, ProblemError
 
 EXAMPLE = Path(__file__).with_name("data-literacy.yaml")
 """The credential that Tartu issues, as a person would write it; the same as `examples/data-literacy.yaml`."""

@@ -24,10 +24,10 @@ import uvloop
 from services.cli import local
 from services.cli.anchor import AnchorFolder
 from services.node import running_node
+from shared.client import Client, ProblemError
 from shared.clock import SystemClock
 from shared.home import Home
 from shared.settings import NodeSettings
-from testamur import Client, ProblemError
 
 T = TypeVar("T")
 

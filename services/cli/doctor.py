@@ -22,13 +22,13 @@ from services.cli.remote import SERVICES, Token, Url, connect
 from services.cli.topics import wanted_topics
 from shared.bus.admin import open_admin
 from shared.bus.topics import Difference, differences
+from shared.client import Client, NodeUnreachable, ProblemError
 from shared.clock import SystemClock
 from shared.errors import TestamurError
 from shared.home import CERTIFIED, Home
 from shared.settings import NodeSettings
 from shared.store.open import open_store
 from shared.trust import federation
-from testamur import Client, NodeUnreachable, ProblemError
 
 app = typer.Typer()
 

@@ -14,11 +14,11 @@ from services.cli.exits import Code
 from services.cli.local import HomeFolder, NodeName
 from services.cli.output import out, print_json
 from services.cli.remote import DEFAULT_URL, Url
+from shared.client import Client
 from shared.clock import rfc3339
 from shared.events.base import PUBLIC, STREAMS
 from shared.events.entry import Entry, parse
 from shared.jose import strict_json
-from testamur import Client
 
 app = typer.Typer(help="Events: watch a node's log.", no_args_is_help=True)
 

@@ -11,7 +11,7 @@ from services.cli.local import AsJson
 from services.cli.moments import in_utc
 from services.cli.output import answer, fields, note, rows
 from services.cli.remote import Token, Url, connect
-from testamur import Client
+from shared.client import Client
 
 app = typer.Typer(help="Institutions: accredit them, list them.", no_args_is_help=True)
 

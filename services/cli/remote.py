@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import typer
 
 from services.cli import local
+from shared.client import SERVICES, Client, addresses
 from shared.errors import Misconfigured
-from testamur import SERVICES, Client, addresses
 
 __all__ = ["DEFAULT_URL", "SERVICES", "Token", "Url", "connect"]
 

@@ -17,11 +17,11 @@ from shared.bus.engine import Engine
 from shared.bus.port import Bus
 from shared.clock import Clock
 from shared.settings import NodeSettings
+from shared.version import __version__
 from shared.web import operations
 from shared.web.app import make_app
 from shared.web.fetch import Fetcher
 from shared.web.floor import open_floor
-from testamur import __version__
 
 SWEEP_SECONDS = 3_600.0
 """How often deliveries whose time is over are looked for."""

@@ -26,10 +26,10 @@ from shared.bus.port import Bus
 from shared.clock import Clock
 from shared.events.base import OFFERS, REGISTRATIONS, STATUS, TRUST
 from shared.settings import NodeSettings
+from shared.version import __version__
 from shared.web import operations
 from shared.web.app import make_app
 from shared.web.floor import open_floor
-from testamur import __version__
 
 COLLECTIONS = (
     *trust.COLLECTIONS,

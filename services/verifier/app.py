@@ -21,10 +21,10 @@ from shared.settings import NodeSettings
 from shared.trust.identifiers import Decided
 from shared.trust.trusted_list import TrustedList
 from shared.verification.policy import Policy
+from shared.version import __version__
 from shared.web import operations
 from shared.web.app import make_app
 from shared.web.floor import open_floor
-from testamur import __version__
 
 
 def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | None = None) -> FastAPI:

@@ -27,13 +27,13 @@ from services.verifier import repository as verifier
 from shared.bus.kafka_mirror import properties
 from shared.bus.kafka_url import KafkaUrl
 from shared.bus.log import COLLECTIONS, read_on
+from shared.client import SERVICES
 from shared.clock import SystemClock
 from shared.credential import written
 from shared.events.entry import parse
 from shared.home import Home
 from shared.ids import new_ref, topic_name
 from shared.store.open import open_store
-from testamur import SERVICES
 from tests import engines
 from tests.bench.border import free_port, home_of
 from tests.chaos.receiver import Receiver, receiving

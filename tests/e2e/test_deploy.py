@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from services.cli import demo_world
-from testamur import SERVICES
+from shared.client import SERVICES
 from tests.e2e import compose, story
 from tests.e2e.compose import docker, image
 from tests.e2e.test_demo import EXPECTED

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.cli import local
-from testamur import SERVICES
+from shared.client import SERVICES
 from tests import engines
 from tests.bench.border import free_port
 from tests.e2e import story

@@ -15,8 +15,8 @@ from services.cli.app import run
 from services.cli.demo_world import Nation, once_known, until
 from services.cli.exits import Code
 from services.cli.institutions import accredit_with_key
+from shared.client import Client, NodeUnreachable
 from shared.credential import written
-from testamur import Client, NodeUnreachable
 from tests.integration.cohort_scene import csv
 from tests.integration.test_node import DRAFT, TARTU, _nation
 from tests.shared_data import ROOT

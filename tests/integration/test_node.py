@@ -20,9 +20,9 @@ from services.cli.app import run
 from services.cli.demo_world import Nation, once_known, until
 from services.cli.exits import Code
 from services.cli.institutions import accredit_with_key
+from shared.client import Client, ProblemError
 from shared.credential import written
 from shared.settings import NodeSettings
-from testamur import Client, ProblemError
 from tests.shared_data import ROOT
 
 DRAFT = ROOT / "examples" / "data-literacy.yaml"

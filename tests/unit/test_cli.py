@@ -20,7 +20,7 @@ from shared.home import Home
 from shared.jose import gate
 from shared.jose.purpose import ACCESS_TOKEN
 from shared.settings import NodeSettings
-from testamur import __version__
+from shared.version import __version__
 from tests.shared_data import ROOT, shared_file
 
 REF = "0d1f5a52-7a0e-4a7c-9d68-0e7f3d5f7b11"

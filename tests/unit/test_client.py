@@ -14,11 +14,11 @@ import pytest
 from services.cli import app as command
 from services.cli.exits import Code
 from services.cli.remote import connect
+from shared.client import SERVICES, Client, NodeUnreachable, addresses
 from shared.clock import SystemClock
 from shared.errors import Misconfigured
 from shared.home import Home
 from shared.settings import NodeSettings
-from testamur import SERVICES, Client, NodeUnreachable, addresses
 
 
 @contextmanager
