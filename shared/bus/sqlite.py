@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shared.bus.port import Message, Record
 from shared.bus.sqlite_log import SqliteLog
-from shared.store.sqlite_file import directory_of
+from shared.sqlite.file import directory_of
 
 REFRESH = 0.1
 """Seconds between two looks at the file for what another process appended."""

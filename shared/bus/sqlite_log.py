@@ -15,8 +15,8 @@ from typing import Any
 
 from shared.bus.port import BusUnavailable, Message, Record
 from shared.bus.sqlite_segments import pack, unpack
-from shared.store.sqlite_file import Kind, connect
-from shared.store.sqlite_writer import Writer
+from shared.sqlite.file import Kind, connect
+from shared.sqlite.group_commit import Writer
 
 KIND = Kind("bus", 0x54535442, 1, 16384)
 """`TSTB`, layout 1; large pages, since it is written and read in long runs."""

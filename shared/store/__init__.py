@@ -1,3 +1,4 @@
-"""Where documents live. Read `port` (what a store promises), then `open` (from a URL to a store), then an adapter:
-`sqlite`, on `sqlite_table` (its statements), `sqlite_writer` (its group commit) and `sqlite_file` (how a file is opened).
+"""Where documents live. Read `port` (what a store promises) and `queries` (what every adapter asks of a question), then
+`open` (from a URL to a store), then an adapter: the folder `sqlite` or `mongo`. `copy` carries a store into another;
+`compare` says whether two hold the same.
 """

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from shared.errors import Misconfigured
 from shared.store.port import Collection, Store
-from shared.store.sqlite import open_sqlite
+from shared.store.sqlite.store import open_sqlite
 
 
 async def _open_mongo(url: str, service: str, collections: Sequence[Collection]) -> Store:
     """Its library is an extra, so it is looked for only where it is used."""
     try:
-        from shared.store.mongo import open_mongo
+        from shared.store.mongo.store import open_mongo
     except ModuleNotFoundError as error:
         raise Misconfigured("TESTAMUR_STORE names MongoDB, whose library is not here. Install testamur[mongo].") from error
     return await open_mongo(url, service, collections)

@@ -16,7 +16,7 @@ from pymongo import MongoClient
 from shared.bus.kafka_url import KafkaUrl
 from shared.bus.open import open_bus
 from shared.bus.port import Bus
-from shared.store.mongo import open_mongo
+from shared.store.mongo.store import open_mongo
 from shared.store.open import OPENERS, open_store
 from shared.store.port import Collection, Index, Store
 from tests import engines

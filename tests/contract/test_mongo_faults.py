@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from shared.store import mongo_bulk, mongo_idle, mongo_writer
-from shared.store.mongo import MongoStore, open_mongo
-from shared.store.mongo_open import MongoUrl
+from shared.store.mongo.client import MongoUrl
+from shared.store.mongo.store import MongoStore, open_mongo
+from shared.store.mongo import bulk as mongo_bulk
+from shared.store.mongo import idle as mongo_idle
+from shared.store.mongo import writer as mongo_writer
 from shared.store.port import StoreUnavailable, Transaction
 from tests import engines
 from tests.contract.conftest import THINGS, database, drop
@@ -127,7 +129,7 @@ async def test_a_process_that_was_killed_before_its_commit_keeps_nobody_waiting_
     text = """
 import asyncio, sys
 from shared.store import mongo_writer
-from shared.store.mongo import open_mongo
+from shared.store.mongo.store import open_mongo
 from tests.contract.conftest import THINGS
 
 async def commit(self, session):

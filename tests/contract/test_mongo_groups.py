@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from shared.store import mongo_group
+from shared.store.mongo import group as mongo_group
 from shared.store.open import open_store
 from shared.store.port import Collection, DuplicateKey, Index, Store, Transaction, VersionConflict
 from tests.contract.conftest import STORES, drop

@@ -12,7 +12,7 @@ import pytest
 from pymongo import MongoClient
 
 from shared.errors import Misconfigured, TestamurError
-from shared.store.mongo_open import MongoUrl
+from shared.store.mongo.client import MongoUrl
 from shared.store.open import open_store
 from shared.store.port import StoreUnavailable
 from tests import engines

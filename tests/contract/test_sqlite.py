@@ -21,8 +21,8 @@ from shared.bus.sqlite_segments import pack, unpack
 from shared.errors import Misconfigured
 from shared.store.open import open_store
 from shared.store.port import Collection, Index, StoreUnavailable, Transaction
-from shared.store.sqlite import KIND, SqliteStore
-from shared.store.sqlite_table import Table
+from shared.store.sqlite.store import KIND, SqliteStore
+from shared.store.sqlite.table import Table
 from tests.contract.conftest import THINGS
 
 Open = Callable[[str], Awaitable[Any]]
@@ -199,7 +199,7 @@ async def test_an_index_that_is_no_longer_declared_no_longer_constrains(tmp_path
 async def test_many_transactions_share_a_commit_and_one_that_cannot_begin_keeps_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.store.sqlite_file.BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("shared.sqlite.file.BUSY_SECONDS", 0.01)
     store = await store_in(tmp_path)
     other = sqlite3.connect(tmp_path / "contract.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -51,10 +51,10 @@ TOKENS = (
 )
 VENDORS = (
     Border(("aiokafka", "confluent_kafka", "kafka"), ("shared/bus/kafka*.py",), "Kafka is known to its adapter only"),
-    Border(("pymongo", "motor", "bson", "gridfs"), ("shared/store/mongo*.py",), "MongoDB is known to its adapter only"),
+    Border(("pymongo", "motor", "bson", "gridfs"), ("shared/store/mongo/*",), "MongoDB is known to its adapter only"),
     Border(
         ("sqlite3", "aiosqlite"),
-        ("shared/store/sqlite*.py", "shared/bus/sqlite*.py"),
+        ("shared/sqlite/*", "shared/store/sqlite/*", "shared/bus/sqlite*.py"),
         "SQLite is known to its adapters only",
     ),
 )

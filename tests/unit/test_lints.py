@@ -54,7 +54,7 @@ BROKEN: list[tuple[Lint, str, str, int]] = [
     (tokens_are_read_in_one_place, "shared/trust/a.py", "from cryptography.hazmat.primitives.asymmetric import ec\n", 1),
     (tokens_are_read_in_one_place, "shared/a.py", "def f(t):\n    return b64decode(t.split('.')[1])\n", 1),
     (vendor_is_known_to_its_adapter, "shared/bus/relay.py", "import aiokafka.errors\n", 1),
-    (vendor_is_known_to_its_adapter, "shared/store/sqlite.py", "from pymongo import MongoClient\n", 1),
+    (vendor_is_known_to_its_adapter, "shared/store/sqlite/store.py", "from pymongo import MongoClient\n", 1),
     (
         vendor_is_known_to_its_adapter,
         "shared/bus/open.py",

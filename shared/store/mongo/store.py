@@ -19,12 +19,12 @@ from typing import Any
 from pymongo import AsyncMongoClient
 
 from shared.errors import Misconfigured
-from shared.store.mongo_bulk import GUARD, GUARD_KEY
-from shared.store.mongo_errors import in_words
-from shared.store.mongo_open import Connect, MongoUrl, open_client, ready
-from shared.store.mongo_reads import MongoReads
-from shared.store.mongo_table import Table, prepare_tables
-from shared.store.mongo_writer import Writer
+from shared.store.mongo.bulk import GUARD, GUARD_KEY
+from shared.store.mongo.client import Connect, MongoUrl, open_client, ready
+from shared.store.mongo.errors import in_words
+from shared.store.mongo.reads import MongoReads
+from shared.store.mongo.table import Table, prepare_tables
+from shared.store.mongo.writer import Writer
 from shared.store.port import Collection, T, Work
 
 LAYOUT = 1

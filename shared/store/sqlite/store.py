@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from shared.sqlite.file import Kind, connect, directory_of, empty_log
+from shared.sqlite.group_commit import Writer
 from shared.store.port import (
     PAGE,
     Body,
@@ -27,9 +29,7 @@ from shared.store.port import (
     VersionConflict,
     Work,
 )
-from shared.store.sqlite_file import Kind, connect, directory_of, empty_log
-from shared.store.sqlite_table import Table, prepare_table
-from shared.store.sqlite_writer import Writer
+from shared.store.sqlite.table import Table, prepare_table
 
 KIND = Kind("store", 0x54535453, 1, 4096)
 """`TSTS`, layout 1."""

@@ -16,8 +16,8 @@ from pymongo import ReadPreference
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from shared.store.mongo_errors import CLOSED, in_words, worded
-from shared.store.mongo_table import CODEC, Table, document
+from shared.store.mongo.errors import CLOSED, in_words, worded
+from shared.store.mongo.table import CODEC, Table, document
 from shared.store.port import PAGE, Collection, Document, Scalar, StoreUnavailable
 
 KEYS = 500

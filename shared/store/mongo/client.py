@@ -20,8 +20,8 @@ from pymongo.errors import ConnectionFailure, PyMongoError, ServerSelectionTimeo
 from pymongo.uri_parser import parse_uri
 
 from shared.errors import Misconfigured, TestamurError
-from shared.store.mongo_errors import worded
-from shared.store.mongo_idle import application
+from shared.store.mongo.errors import worded
+from shared.store.mongo.idle import application
 from shared.store.port import StoreUnavailable
 
 DEFAULT_NAME = "testamur"

@@ -17,9 +17,9 @@ from typing import Any
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import OperationFailure
 
-from shared.store.mongo_errors import TOO_LARGE_FOR_CACHE
-from shared.store.mongo_snapshot import ANY, Place, Row
-from shared.store.mongo_table import Table
+from shared.store.mongo.errors import TOO_LARGE_FOR_CACHE
+from shared.store.mongo.snapshot import ANY, Place, Row
+from shared.store.mongo.table import Table
 
 GUARD = "testamur.guard"
 """The collection of the guard; no collection of a service can be named like it."""

@@ -24,14 +24,14 @@ from pymongo.errors import ConnectionFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from shared.clock import Clock, SystemClock
-from shared.store.mongo_bulk import Bulk, Refused
-from shared.store.mongo_errors import CLOSED, REFUSED, UNKNOWN, is_too_large, is_transient, worded
-from shared.store.mongo_group import Group
-from shared.store.mongo_idle import IDLE_SECONDS, end_idle
-from shared.store.mongo_open import ready
-from shared.store.mongo_snapshot import Place, Snapshot
-from shared.store.mongo_table import Table
-from shared.store.mongo_transaction import Unit
+from shared.store.mongo.bulk import Bulk, Refused
+from shared.store.mongo.client import ready
+from shared.store.mongo.errors import CLOSED, REFUSED, UNKNOWN, is_too_large, is_transient, worded
+from shared.store.mongo.group import Group
+from shared.store.mongo.idle import IDLE_SECONDS, end_idle
+from shared.store.mongo.snapshot import Place, Snapshot
+from shared.store.mongo.table import Table
+from shared.store.mongo.transaction import Unit
 from shared.store.port import DuplicateKey, StoreUnavailable, T, Work
 
 GROUP_UNITS = 512

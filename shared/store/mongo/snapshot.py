@@ -15,7 +15,7 @@ from typing import Any
 import bson
 from bson.raw_bson import RawBSONDocument
 
-from shared.store.mongo_table import CODEC, RAW, Search, Table, UniqueValue, document, holders_filter
+from shared.store.mongo.table import CODEC, RAW, Search, Table, UniqueValue, document, holders_filter
 from shared.store.port import Document
 
 ANY = -1

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 
 from shared.clock import Clock, SystemClock
 from shared.errors import Unavailable
-from shared.store.sqlite_file import is_fatal
+from shared.sqlite.file import is_fatal
 
 T = TypeVar("T")
 Step = Callable[[sqlite3.Connection], T]

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from shared.clock import Clock
-from shared.store.mongo_bulk import Bulk, Refused
-from shared.store.mongo_snapshot import Place, Question, Snapshot
-from shared.store.mongo_table import Table
-from shared.store.mongo_transaction import Layer, MongoTransaction, Unit
+from shared.store.mongo.bulk import Bulk, Refused
+from shared.store.mongo.snapshot import Place, Question, Snapshot
+from shared.store.mongo.table import Table
+from shared.store.mongo.transaction import Layer, MongoTransaction, Unit
 
 GROUP_SECONDS = 0.05
 """No unit is begun or run again in a group that has run this long, so that the first one in it is answered in time."""

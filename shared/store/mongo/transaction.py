@@ -14,8 +14,8 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Any
 
-from shared.store.mongo_snapshot import ANY, Look, Page, Place, Question, Row, Snapshot, Tally
-from shared.store.mongo_table import Table, UniqueValue
+from shared.store.mongo.snapshot import ANY, Look, Page, Place, Question, Row, Snapshot, Tally
+from shared.store.mongo.table import Table, UniqueValue
 from shared.store.port import PAGE, Body, Collection, Document, DuplicateKey, Scalar, VersionConflict, Work
 
 _FOREIGN_AWAIT = "a transaction may await nothing but its own store"
