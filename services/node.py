@@ -20,11 +20,11 @@ from fastapi import FastAPI, Request
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.bus import engine
 from shared.bus.open import open_bus
 from shared.clock import Clock, SystemClock
+from shared.engine import engine
 from shared.errors import Unavailable
-from shared.home import Home
+from shared.home.folder import Home
 from shared.settings import NodeSettings
 from shared.store.port import Collection
 from shared.version import __version__

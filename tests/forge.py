@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from shared.bus.log import HEADS, position_of
 from shared.bus.port import Message
 from shared.events.base import Event
 from shared.events.chain import Position
 from shared.events.entry import Entry, Place, Said, message_headers, seal
 from shared.ids import new_event_id, topic_name
 from shared.jose.signers import Signer
+from shared.log.archive import HEADS, position_of
 from tests.world import Nation
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from shared.bus.kafka_admin import KafkaAdmin
+from shared.bus.kafka.admin import KafkaAdmin
 from shared.bus.topics import settings_of, topics_of
 from shared.client import SERVICES
 from tests import engines

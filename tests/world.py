@@ -30,18 +30,18 @@ import services.issuer.app
 import services.notifier.app
 import services.registry.app
 import services.verifier.app
-from shared.bus.engine import Engine
-from shared.bus.log import HEADS, position_of
 from shared.bus.open import open_bus
-from shared.bus.outbox import OUTBOX
 from shared.bus.port import Bus, Message, Record
-from shared.bus.relay import MARKS
 from shared.clock import SystemClock
 from shared.credential import written
+from shared.engine.engine import Engine
 from shared.events.base import PUBLIC
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import new_ref, topic_name
-from shared.jose.keyfile import KeyFile
+from shared.keys.file import KeyFile
+from shared.log.archive import HEADS, position_of
+from shared.log.outbox import OUTBOX
+from shared.log.relay import MARKS
 from shared.settings import NodeSettings
 from shared.trust import federation
 from shared.trust.nodes import Anchor, FederationList

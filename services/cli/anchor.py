@@ -20,9 +20,9 @@ import orjson
 from shared.errors import Conflict, Misconfigured
 from shared.events.entry import digest
 from shared.ids import SLUG
-from shared.jose.keyfile import KeyFile
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
+from shared.keys.file import KeyFile
 from shared.trust import federation, pinned
 from shared.trust.nodes import Anchor, EarlierList, FederationList, Node
 from shared.trust.pinned import Pinned

@@ -26,7 +26,7 @@ from services.cli.anchor import AnchorFolder
 from services.node import running_node
 from shared.client import Client, ProblemError
 from shared.clock import SystemClock
-from shared.home import Home
+from shared.home.folder import Home
 from shared.settings import NodeSettings
 
 T = TypeVar("T")

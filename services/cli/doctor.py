@@ -20,12 +20,12 @@ from services.cli.local import AsJson, HomeFolder, NodeName
 from services.cli.output import out, print_json
 from services.cli.remote import SERVICES, Token, Url, connect
 from services.cli.topics import wanted_topics
-from shared.bus.admin import open_admin
+from shared.bus.open import open_admin
 from shared.bus.topics import Difference, differences
 from shared.client import Client, NodeUnreachable, ProblemError
 from shared.clock import SystemClock
 from shared.errors import TestamurError
-from shared.home import CERTIFIED, Home
+from shared.home.folder import CERTIFIED, Home
 from shared.settings import NodeSettings
 from shared.store.open import open_store
 from shared.trust import federation

@@ -26,7 +26,7 @@ from services.cli.local import AsJson, HomeFolder, NodeName
 from services.cli.output import answer, fields, note, print_json, rows
 from shared.clock import SystemClock, rfc3339
 from shared.errors import Malformed
-from shared.home import Home
+from shared.home.folder import Home
 from shared.trust import federation
 from shared.trust.nodes import FederationList, Node
 

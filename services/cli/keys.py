@@ -22,11 +22,11 @@ from services.cli import local
 from services.cli.drafts import read_file
 from services.cli.local import AsJson, HomeFolder, NodeName
 from services.cli.output import answer, fields, note, print_json, rows
-from shared import rotation
 from shared.clock import SystemClock
 from shared.errors import Malformed
-from shared.generations import UNCERTIFIED
-from shared.home import Home
+from shared.home import rotation
+from shared.home.folder import Home
+from shared.home.generations import UNCERTIFIED
 from shared.jose.signers import Signer
 
 app = typer.Typer(help="The node's service keys: list them, rotate one.", no_args_is_help=True)

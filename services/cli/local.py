@@ -15,7 +15,7 @@ import typer
 
 from shared.clock import SystemClock
 from shared.errors import Misconfigured, TestamurError
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import is_node_name
 from shared.settings import NodeSettings
 from shared.trust import federation, node_token

@@ -15,8 +15,8 @@ import typer
 from services.cli import local
 from services.cli.local import HomeFolder, NodeName
 from services.cli.output import note
-from shared.bus.kafka_mirror import password_variable, properties
-from shared.bus.kafka_url import KafkaUrl
+from shared.bus.kafka.mirror_maker import password_variable, properties
+from shared.bus.kafka.url import KafkaUrl
 from shared.errors import Misconfigured
 from shared.ids import is_node_name
 from shared.settings import NodeSettings

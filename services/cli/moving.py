@@ -20,17 +20,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from services.cli.output import err
 from services.node import collections_of
 from services.verifier.repository import FACTS
-from shared.bus.leadership import LEADERS, LOOK, PATIENCE, REST, Leadership
-from shared.bus.lease import LEASES
-from shared.bus.supervised import ended
 from shared.clock import SystemClock
+from shared.engine.leadership import LEADERS, LOOK, PATIENCE, REST, Leadership
 from shared.errors import Conflict, Misconfigured
+from shared.log.lease import LEASES
 from shared.status.facts import from_document
 from shared.status.fold import hash_of_lines, state_line
 from shared.store.compare import Compared, Step, walk
 from shared.store.copy import COPIES, Copy, CopyRefused
 from shared.store.open import open_store
 from shared.store.port import Collection, Reader, Store
+from shared.tasks.supervised import ended
 
 UNTIL_LEADING = REST + PATIENCE + 4 * LOOK
 """Seconds within which the lead becomes ours, unless somebody answers for it."""

@@ -23,9 +23,9 @@ from services.cli.exits import Code
 from services.cli.local import AsJson, HomeFolder, NodeName
 from services.cli.output import answer, err, fields, note, print_json
 from services.cli.remote import SERVICES
-from shared.bus.membership import Membership
 from shared.clock import SystemClock
-from shared.home import Home
+from shared.home.folder import Home
+from shared.home.membership import Membership
 from shared.settings import NodeSettings, unknown_variables
 
 if TYPE_CHECKING:

@@ -23,7 +23,8 @@ from services.cli.exits import Code
 from services.cli.local import AsJson, HomeFolder, NodeName
 from services.cli.output import answer, note, out, print_json, rows
 from shared.bus.access import PREFIX, Right, rights_of, writers_beside
-from shared.bus.admin import Admin, open_admin
+from shared.bus.admin import Admin
+from shared.bus.open import open_admin
 from shared.bus.topics import Difference, differences, settings_of, topics_of
 from shared.errors import Misconfigured
 from shared.settings import NodeSettings

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from services.issuer.credentials.handlers import on_status, on_trust
 from services.issuer.credentials.restored import restore_issued
 from services.issuer.offers.handlers import on_offer
-from shared.bus.inbox import Handler
 from shared.events.base import Event
 from shared.events.issuance import CredentialIssued
 from shared.events.offers import OfferPublished, OfferWithdrawn
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
 from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, InstitutionKeyAdded, InstitutionKeyRetired
+from shared.inbox.received import Handler
 
 SUBSCRIPTIONS: Mapping[type[Event], Handler] = {
     InstitutionAccredited: on_trust,

@@ -15,9 +15,9 @@ from services.issuer.credentials import repository
 from services.issuer.credentials.domain import StatusList
 from services.issuer.keys.files import InstitutionKeys, Throwaway
 from services.issuer.settings import IssuerSettings
-from shared.bus.membership import Membership
 from shared.clock import Clock
-from shared.home import Home
+from shared.home.folder import Home
+from shared.home.membership import Membership
 from shared.jose.signers import LocalSigner
 from shared.store.port import Store
 from shared.trust.accreditation import TrustBook

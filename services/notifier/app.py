@@ -13,9 +13,9 @@ from services.notifier.delivery import Courier
 from services.notifier.desk import Desk
 from services.notifier.repository import COLLECTIONS
 from services.notifier.settings import NotifierSettings
-from shared.bus.engine import Engine
 from shared.bus.port import Bus
 from shared.clock import Clock
+from shared.engine.engine import Engine
 from shared.settings import NodeSettings
 from shared.version import __version__
 from shared.web import operations

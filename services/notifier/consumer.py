@@ -11,11 +11,11 @@ from services.notifier.handlers import (
     on_institution_changed,
     on_institution_key_added,
 )
-from shared.bus.inbox import Handler
 from shared.events.base import Event
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
 from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, InstitutionKeyAdded
+from shared.inbox.received import Handler
 
 SUBSCRIPTIONS: Mapping[type[Event], Handler] = {
     InstitutionAccredited: on_institution_changed,

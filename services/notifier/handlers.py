@@ -35,11 +35,11 @@ from services.notifier.repository import (
     subscription_of,
 )
 from services.notifier.views import DeliveryView, SecretRenewed, SubscriptionMade, delivery_view, subscription_view
-from shared.bus.inbox import Heard
-from shared.bus.outbox import Unit
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
 from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, InstitutionKeyAdded
+from shared.inbox.received import Heard
+from shared.log.outbox import Unit
 from shared.store.port import Transaction
 
 StatusChange = CredentialSuspended | CredentialReinstated | CredentialRevoked

@@ -21,9 +21,9 @@ from services.registry.status import repository as status
 from services.registry.status.handlers import StatusLists
 from services.registry.trust import repository as trust
 from services.registry.trust.service_keys import announce_service_keys, look_for_service_keys
-from shared.bus.engine import Engine
 from shared.bus.port import Bus
 from shared.clock import Clock
+from shared.engine.engine import Engine
 from shared.events.base import OFFERS, REGISTRATIONS, STATUS, TRUST
 from shared.settings import NodeSettings
 from shared.version import __version__

@@ -13,7 +13,6 @@ from services.registry.credentials.handlers import on_credential_issued
 from services.registry.credentials.restored import restore_changed, restore_registered
 from services.registry.revocations.restored import restore_revoked
 from services.registry.trust.restored import restore_accredited, restore_announced, restore_key, restore_withdrawn
-from shared.bus.inbox import Handler
 from shared.events.base import ISSUANCE, Event
 from shared.events.issuance import CredentialIssued
 from shared.events.offers import OfferPublished, OfferWithdrawn
@@ -26,6 +25,7 @@ from shared.events.trust import (
     InstitutionKeyRetired,
     ServiceKeyAdded,
 )
+from shared.inbox.received import Handler
 
 SUBSCRIPTIONS: Mapping[type[Event], Handler] = {
     CredentialIssued: on_credential_issued,

@@ -14,7 +14,7 @@ from services.verifier.domain import require_sealed
 from services.verifier.handlers import Desk
 from services.verifier.replica import age_of
 from services.verifier.views import OriginKnown, PolicyView, ReportView, SealReportView, StreamView
-from shared.bus.engine import Engine
+from shared.engine.engine import Engine
 from shared.formats import europass
 from shared.formats.known import FORMS
 from shared.jose import strict_json

@@ -13,9 +13,9 @@ from services.verifier.handlers import Desk, Seal
 from services.verifier.replica import Replica
 from services.verifier.repository import COLLECTIONS
 from services.verifier.settings import VerifierSettings
-from shared.bus.engine import Engine
 from shared.bus.port import Bus
 from shared.clock import Clock
+from shared.engine.engine import Engine
 from shared.jose import jades
 from shared.settings import NodeSettings
 from shared.trust.identifiers import Decided

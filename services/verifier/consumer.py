@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.verifier.handlers import on_status_event, on_trust_event
-from shared.bus.inbox import Handler
 from shared.events.base import Event
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
 from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, InstitutionKeyAdded, InstitutionKeyRetired
+from shared.inbox.received import Handler
 
 SUBSCRIPTIONS: Mapping[type[Event], Handler] = {
     InstitutionAccredited: on_trust_event,

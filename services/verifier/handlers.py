@@ -12,10 +12,10 @@ from services.verifier.commands import VerifyCredential
 from services.verifier.domain import require_past
 from services.verifier.replica import Replica, Then
 from services.verifier.repository import add_cutoff, add_facts, add_trust_fact
-from shared.bus.inbox import Heard
-from shared.bus.outbox import Unit
 from shared.clock import Clock
+from shared.inbox.received import Heard
 from shared.jose.signers import Signer
+from shared.log.outbox import Unit
 from shared.status import facts
 from shared.status.facts import STATUS_EVENTS
 from shared.telemetry import counter, histogram

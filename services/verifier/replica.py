@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 from services.verifier.domain import Book
 from services.verifier.repository import facts_of, read_book, revision_of
-from shared.bus.admission import AHEAD
-from shared.bus.dead import PARKED
-from shared.bus.freshness import KEPT, proven_by
-from shared.bus.inbox import Inbox, OriginView
-from shared.bus.membership import Membership
 from shared.events.registrations import CredentialRegistered
+from shared.home.membership import Membership
 from shared.ids import parse_institution
+from shared.inbox.admission import AHEAD
+from shared.inbox.dead_letters import PARKED
+from shared.inbox.freshness import KEPT, proven_by
+from shared.inbox.inbox import Inbox, OriginView
 from shared.store.port import Reader
 from shared.trust.accreditation import TrustBook
 from shared.trust.identifiers import Contest, Decided, Nation, contest

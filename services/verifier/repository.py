@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from services.verifier.domain import Book, book_of
-from shared.bus.outbox import Unit
 from shared.clock import rfc3339
 from shared.events.base import CATALOGUE
+from shared.log.outbox import Unit
 from shared.status.facts import Fact, KeyCutoff, from_document, to_document
 from shared.store.port import PAGE, Collection, Document, DuplicateKey, Reader, Transaction
 from shared.trust.accreditation import TrustFact

@@ -1,4 +1,7 @@
-"""How events travel, from a request to a foreign effect. Read in the order in which one goes: `port` (what a bus promises),
-`outbox`, `sequencer`, `log`, `relay`, then abroad `follow`, `listener`, `admission`, `inbox`, `ordering`, `freshness`,
-`dead`. `engine` opens it all; `keyring` and `membership` say whom to believe; `lease` keeps a second writer out.
+"""How events travel: transport, and nothing else. What is said and what is heard stand in `shared/log` and
+`shared/inbox`.
+
+Read `port` (what a bus promises) and `open` (from a URL to a bus), then an adapter: the folder `sqlite` or `kafka`.
+For whoever sets a broker up: `admin` (the port), `topics` (what a node's broker holds, and how) and `access` (who may
+do what on it).
 """

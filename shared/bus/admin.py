@@ -1,4 +1,4 @@
-"""Looking at a broker and setting it up: the port for whoever runs a node, and the way from a URL to its adapter.
+"""Looking at a broker and setting it up: the port for whoever runs a node.
 
 The embedded bus has nothing to set up, so it has no adapter here. Everything is synchronous: it serves commands, not
 services. Errors are `BusUnavailable` (nobody answers) and `Misconfigured` (a wrong password, a refusal), each a sentence.
@@ -11,7 +11,6 @@ from typing import NamedTuple, Protocol
 
 from shared.bus.access import Right
 from shared.bus.topics import TopicState
-from shared.errors import Misconfigured
 
 
 class Look(NamedTuple):
@@ -55,17 +54,3 @@ class Admin(Protocol):
     def grant(self, rights: Sequence[Right]) -> None:
         """Give rights; one that was given already stays as it is."""
         ...
-
-
-def open_admin(url: str) -> Admin | None:
-    """A bus to set up, or None when it is the embedded one, which makes its topics itself."""
-    scheme = url.partition(":")[0]
-    if scheme == "sqlite":
-        return None
-    if scheme != "kafka":
-        raise Misconfigured("TESTAMUR_BUS names a kind of bus that is not built in; use one of kafka://, sqlite://.")
-    try:
-        from shared.bus.kafka_admin import KafkaAdmin  # its library is an extra
-    except ImportError as error:
-        raise Misconfigured("The bus that TESTAMUR_BUS names needs more: install testamur[kafka].") from error
-    return KafkaAdmin(url)

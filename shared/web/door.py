@@ -17,7 +17,7 @@ from fastapi import Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from shared.bus.outbox import Outbox, Unit
+from shared.log.outbox import Outbox, Unit
 from shared.web.authorities import Caller
 from shared.web.idempotency import Answer, AnswerVault, RequestInFlight, Slot, sweep
 from shared.web.problems import IdempotencyKeyMissing

@@ -9,12 +9,13 @@ from typing import NamedTuple
 
 from fastapi import FastAPI
 
-from shared.bus.engine import Engine, open_engine
-from shared.bus.inbox import Handler
 from shared.bus.port import Bus
 from shared.clock import Clock
+from shared.engine.engine import Engine
+from shared.engine.open import open_engine
 from shared.events.base import Event, Stream
-from shared.home import Home
+from shared.home.folder import Home
+from shared.inbox.received import Handler
 from shared.settings import NodeSettings
 from shared.store.port import Collection
 from shared.web import idempotency

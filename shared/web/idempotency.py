@@ -22,8 +22,8 @@ from fastapi import Depends, Header, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from shared.bus.outbox import Unit
 from shared.errors import Conflict, Invalid, TestamurError
+from shared.log.outbox import Unit
 from shared.store.port import PAGE, Collection, Index, Store, Transaction
 from shared.web.authorities import Caller
 

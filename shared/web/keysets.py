@@ -14,8 +14,8 @@ from typing import Protocol
 
 from shared.clock import Clock
 from shared.errors import Malformed, Misconfigured, TestamurError
-from shared.generations import UNCERTIFIED
-from shared.home import Home
+from shared.home.folder import Home
+from shared.home.generations import UNCERTIFIED
 from shared.jose import strict_json
 from shared.jose.keys import VerificationKey, from_jwks
 from shared.jose.purpose import Purpose

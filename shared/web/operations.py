@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request, Response
 
-from shared.bus.dead import DEAD, exhume, stamp
-from shared.bus.engine import Engine
 from shared.clock import Instant
+from shared.engine.engine import Engine
 from shared.errors import NotFound
+from shared.inbox.dead_letters import DEAD, exhume, stamp
 from shared.store.port import Document
 from shared.web.auth import Caller, requires
 from shared.web.command import View

@@ -12,10 +12,10 @@ from services.issuer.cohorts.handlers import prepare
 from services.issuer.cohorts.worker import Worker
 from services.issuer.desk import Desk
 from services.issuer.settings import IssuerSettings
-from shared.bus.engine import COLLECTIONS as ENGINE
-from shared.bus.membership import Membership
-from shared.bus.outbox import Outbox
 from shared.clock import SystemClock
+from shared.engine.engine import COLLECTIONS as ENGINE
+from shared.home.membership import Membership
+from shared.log.outbox import Outbox
 from shared.store.open import open_store
 from shared.web.door import Door
 from tests.bench.measure import ROUNDS, Row, at_least

@@ -15,7 +15,7 @@ from services.node import RunningNode, running_node
 from services.verifier.commands import VerifyCredential
 from services.verifier.handlers import check
 from shared.credential import written
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import new_ref
 from tests.bench.measure import Row, at_most
 from tests.world import EXAMPLE, SCOPE, access_token, federate, found

@@ -18,10 +18,10 @@ import httpx
 import pytest
 
 from services.node import RunningNode, running_node
-from shared.bus.kafka_mirror import properties
-from shared.bus.kafka_url import KafkaUrl
+from shared.bus.kafka.mirror_maker import properties
+from shared.bus.kafka.url import KafkaUrl
 from shared.bus.port import Bus
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import topic_name
 from tests import engines
 from tests.bench.border import accredit, home_of, issue, revoke, until

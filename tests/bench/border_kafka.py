@@ -18,9 +18,9 @@ import pytest
 from confluent_kafka import Consumer, Producer
 
 from services.node import running_node
-from shared.bus.kafka_admin import KafkaAdmin
-from shared.bus.kafka_mirror import properties
-from shared.bus.kafka_url import KafkaUrl
+from shared.bus.kafka.admin import KafkaAdmin
+from shared.bus.kafka.mirror_maker import properties
+from shared.bus.kafka.url import KafkaUrl
 from tests import engines
 from tests.bench.border import accredit, home_of, issue, revoked_abroad, until
 from tests.bench.measure import Row

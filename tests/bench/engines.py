@@ -21,16 +21,16 @@ from pymongo import AsyncMongoClient
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-from shared.bus.kafka import KafkaBus, open_kafka
-from shared.bus.kafka_url import KafkaUrl
-from shared.bus.log import COLLECTIONS, LOG, archived
+from shared.bus.kafka.bus import KafkaBus, open_kafka
+from shared.bus.kafka.url import KafkaUrl
 from shared.bus.port import Message
-from shared.bus.relay import MARKS, Relay
 from shared.clock import SystemClock, rfc3339
 from shared.events.base import REGISTRATIONS
 from shared.events.entry import Entry, message_headers
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import topic_name
+from shared.log.archive import COLLECTIONS, LOG, archived
+from shared.log.relay import MARKS, Relay
 from shared.settings import NodeSettings
 from shared.store.open import open_store
 from shared.store.port import Collection, Store, Transaction

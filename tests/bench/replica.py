@@ -14,7 +14,7 @@ from shared.events.checkpoints import Checkpoint, Head
 from shared.events.entry import Entry, Place, Said, message_headers, seal
 from shared.events.registrations import CredentialRegistered
 from shared.events.trust import ServiceKeyAdded
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import new_event_id, new_ref, topic_name
 from shared.jose.signers import LocalSigner
 from shared.trust.certificates import read_certificate

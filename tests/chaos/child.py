@@ -25,21 +25,21 @@ from services.notifier.repository import DELIVERIES
 from services.registry.credentials.repository import CREDENTIALS, REFUSALS
 from services.registry.status.handlers import StatusLists
 from services.verifier.repository import FACTS
-from shared.bus import recovery
-from shared.bus.inbox import Inbox
-from shared.bus.listener import Listener
-from shared.bus.log import LOG
-from shared.bus.outbox import Outbox
-from shared.bus.recovery import Recovery
-from shared.bus.relay import Relay
-from shared.bus.sequencer import Sequencer
 from shared.errors import Unavailable
 from shared.events.base import CHECKPOINTS, PUBLIC
 from shared.events.entry import parse
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import topic_name
+from shared.inbox.inbox import Inbox
+from shared.inbox.listener import Listener
 from shared.jose import gate
 from shared.jose.purpose import CREDENTIAL
+from shared.log.archive import LOG
+from shared.log.outbox import Outbox
+from shared.log.relay import Relay
+from shared.log.sequencer import Sequencer
+from shared.recovery import recovery
+from shared.recovery.recovery import Recovery
 from shared.settings import NodeSettings
 from shared.status.bitstring import decode, is_set
 from tests.world import Nation, running

@@ -17,10 +17,10 @@ import orjson
 
 from services.issuer.cohorts import worker
 from services.issuer.credentials.repository import CREDENTIAL_KEYS, CREDENTIALS
-from shared.bus.log import LOG
 from shared.events.entry import parse
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import topic_name
+from shared.log.archive import LOG
 from tests.chaos.child import settings
 from tests.integration.cohort_scene import body, csv
 from tests.world import Nation, running

@@ -14,11 +14,11 @@ from typing import Any
 
 import orjson
 
-from shared.bus.log import LOG
 from shared.clock import SystemClock
 from shared.events.entry import parse
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import topic_name
+from shared.log.archive import LOG
 from tests.chaos.child import settings
 from tests.world import Nation, running
 

@@ -16,10 +16,10 @@ from typing import Any
 import orjson
 
 from services.registry.trust import service_keys
-from shared import rotation
-from shared.bus.sequencer import Sequencer
-from shared.generations import UNCERTIFIED, Generations
-from shared.home import CERTIFIED, Home
+from shared.home import rotation
+from shared.home.folder import CERTIFIED, Home
+from shared.home.generations import UNCERTIFIED, Generations
+from shared.log.sequencer import Sequencer
 from tests.chaos.child import settings
 from tests.integration.rotation_scene import EVERY, entries, has_retired, kids, refused, retired, rotates
 from tests.world import Nation, running

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.clock import SystemClock
-from shared.home import Home
+from shared.home.folder import Home
 from tests import forked
 from tests.chaos.child import settings
 from tests.chaos.cohort_child import LEARNERS, POINTS, main

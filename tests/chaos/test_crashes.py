@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared.clock import SystemClock
-from shared.home import Home
+from shared.home.folder import Home
 from tests import forked
 from tests.chaos.child import POINTS, main, settings
 from tests.chaos.receiver import Receiver, receiving

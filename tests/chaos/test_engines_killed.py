@@ -24,15 +24,15 @@ from services.cli.moving import state_hashes
 from services.cli.serving import START
 from services.registry.credentials.repository import REFUSALS
 from services.verifier import repository as verifier
-from shared.bus.kafka_mirror import properties
-from shared.bus.kafka_url import KafkaUrl
-from shared.bus.log import COLLECTIONS, read_on
+from shared.bus.kafka.mirror_maker import properties
+from shared.bus.kafka.url import KafkaUrl
 from shared.client import SERVICES
 from shared.clock import SystemClock
 from shared.credential import written
 from shared.events.entry import parse
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import new_ref, topic_name
+from shared.log.archive import COLLECTIONS, read_on
 from shared.store.open import open_store
 from tests import engines
 from tests.bench.border import free_port, home_of

@@ -28,11 +28,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from shared.bus.dead import DEAD
 from shared.bus.port import Message
 from shared.clock import SystemClock
 from shared.credential import written
 from shared.ids import new_ref, topic_name
+from shared.inbox.dead_letters import DEAD
 from shared.trust import node_token
 from tests.docs import SERVICES, documents
 from tests.integration.cohort_scene import body, csv

@@ -13,7 +13,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 from pymongo import MongoClient
 
-from shared.bus.kafka_url import KafkaUrl
+from shared.bus.kafka.url import KafkaUrl
 from shared.bus.open import open_bus
 from shared.bus.port import Bus
 from shared.store.mongo.store import open_mongo

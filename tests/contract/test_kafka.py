@@ -17,10 +17,10 @@ from confluent_kafka import KafkaError as KafkaFault
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]
 
-from shared.bus import kafka_consumer
-from shared.bus.kafka import KafkaBus, open_kafka
-from shared.bus.kafka_errors import RecordTooLarge
-from shared.bus.kafka_url import KafkaUrl
+from shared.bus.kafka import consumer as kafka_consumer
+from shared.bus.kafka.bus import KafkaBus, open_kafka
+from shared.bus.kafka.errors import RecordTooLarge
+from shared.bus.kafka.url import KafkaUrl
 from shared.bus.port import BusUnavailable, Message, Record
 from shared.bus.topics import settings_of
 from tests import engines

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-from shared.bus import kafka_connection, kafka_producer
-from shared.bus.kafka import KafkaBus, open_kafka
-from shared.bus.kafka_admin import KafkaAdmin
+from shared.bus.kafka import connection as kafka_connection
+from shared.bus.kafka import producer as kafka_producer
+from shared.bus.kafka.admin import KafkaAdmin
+from shared.bus.kafka.bus import KafkaBus, open_kafka
 from shared.bus.port import BusUnavailable, Record
 from shared.bus.topics import settings_of
 from tests import engines

@@ -18,9 +18,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from shared.bus import kafka_connection, kafka_producer
-from shared.bus.kafka import KafkaBus, open_kafka
-from shared.bus.kafka_url import KafkaUrl
+from shared.bus.kafka import connection as kafka_connection
+from shared.bus.kafka import producer as kafka_producer
+from shared.bus.kafka.bus import KafkaBus, open_kafka
+from shared.bus.kafka.url import KafkaUrl
 from shared.bus.port import BusUnavailable, Consumer, Record
 from tests import engines
 from tests.contract.kafka_scene import append, message, read, reader, values

@@ -13,9 +13,9 @@ from pymongo import AsyncMongoClient, MongoClient
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from shared.errors import Invalid, TooLarge
+from shared.store.mongo import group as mongo_group
 from shared.store.mongo.client import MongoUrl
 from shared.store.mongo.store import MongoStore, open_mongo
-from shared.store.mongo import group as mongo_group
 from shared.store.mongo.table import Table
 from shared.store.port import Collection, DuplicateKey, Index, Transaction
 from tests.contract.conftest import THINGS, database, drop

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from shared.store.mongo.client import MongoUrl
-from shared.store.mongo.store import MongoStore, open_mongo
 from shared.store.mongo import bulk as mongo_bulk
 from shared.store.mongo import idle as mongo_idle
 from shared.store.mongo import writer as mongo_writer
+from shared.store.mongo.client import MongoUrl
+from shared.store.mongo.store import MongoStore, open_mongo
 from shared.store.port import StoreUnavailable, Transaction
 from tests import engines
 from tests.contract.conftest import THINGS, database, drop

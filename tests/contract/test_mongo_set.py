@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from shared.store.mongo.store import MongoStore, open_mongo
 from shared.store.mongo import writer as mongo_writer
+from shared.store.mongo.store import MongoStore, open_mongo
 from shared.store.port import StoreUnavailable, Transaction
 from tests import engines
 from tests.contract.conftest import THINGS

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.bus import sqlite as sqlite_bus
 from shared.bus.open import open_bus
 from shared.bus.port import Message, Record
-from shared.bus.sqlite import SqliteBus
-from shared.bus.sqlite_segments import pack, unpack
+from shared.bus.sqlite import bus as sqlite_bus
+from shared.bus.sqlite.bus import SqliteBus
+from shared.bus.sqlite.segments import pack, unpack
 from shared.errors import Misconfigured
 from shared.store.open import open_store
 from shared.store.port import Collection, Index, StoreUnavailable, Transaction

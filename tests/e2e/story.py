@@ -19,7 +19,7 @@ from services.cli.anchor import AnchorFolder
 from services.cli.demo_story import Outcome, Story
 from services.cli.demo_world import Nation, World, until
 from shared.client import SERVICES, Client, NodeUnreachable, ProblemError
-from shared.home import Home
+from shared.home.folder import Home
 
 AWAKE = 180.0
 """Seconds within which a nation that was just started is ready and has heard whom it knows, on a busy machine."""

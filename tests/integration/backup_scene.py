@@ -11,10 +11,10 @@ from services.cli.moving import state_hashes
 from services.node import collections_of
 from services.registry.credentials.commands import RevokeCredential
 from services.registry.credentials.handlers import revoke_credential
-from shared.bus.outbox import Outbox
 from shared.clock import SystemClock
 from shared.credential import written
-from shared.home import Home
+from shared.home.folder import Home
+from shared.log.outbox import Outbox
 from shared.store.open import open_store
 from shared.web.authorities import Caller
 from tests.integration.federation_scene import archive, comes_to, comes_true, holds_all, ref_of

@@ -13,12 +13,12 @@ from typing import Any
 import httpx
 
 from services.node import running_node
-from shared.bus.log import LOG
 from shared.bus.open import open_bus
 from shared.bus.port import Message
 from shared.events.entry import message_headers, parse
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import topic_name
+from shared.log.archive import LOG
 from tests.world import Nation, ShiftedClock, federate, found
 
 CHAINS = ("trust", "status", "registrations")

@@ -15,15 +15,15 @@ from fastapi import FastAPI
 from services.issuer.app import build_app
 from services.issuer.desk import Desk
 from services.issuer.settings import IssuerSettings
-from shared.bus.engine import Engine
 from shared.bus.port import Message
 from shared.clock import ManualClock
 from shared.credential import written
+from shared.engine.engine import Engine
 from shared.events.base import Event
 from shared.events.chain import Position
 from shared.events.entry import Place, Said, message_headers, seal
 from shared.events.trust import InstitutionAccredited, InstitutionKeyAdded, Scope
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import new_event_id, new_ref, topic_name
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from shared.events.base import PUBLIC
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import topic_name
 from shared.settings import NodeSettings
 from tests.world import World, honest

@@ -17,18 +17,19 @@ from pydantic import SecretStr
 
 from services.registry.app import build_app
 from services.registry.settings import RegistrySettings
-from shared.bus.engine import Engine, open_engine
-from shared.bus.log import read_on
 from shared.clock import ManualClock
+from shared.engine.engine import Engine
+from shared.engine.open import open_engine
 from shared.events.base import ISSUANCE, Event
 from shared.events.entry import Entry, digest, parse
 from shared.events.issuance import CredentialIssued
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import new_ref, topic_name
 from shared.jose import strict_json
-from shared.jose.keyfile import KeyFile
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
+from shared.keys.file import KeyFile
+from shared.log.archive import read_on
 from shared.settings import NodeSettings
 from shared.web.auth import SCOPES, mint_access_token
 
@@ -153,7 +154,7 @@ class Scene:
 
 
 def _outbox() -> Any:
-    from shared.bus.outbox import OUTBOX
+    from shared.log.outbox import OUTBOX
 
     return OUTBOX
 

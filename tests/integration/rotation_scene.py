@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from shared import rotation
-from shared.bus.dead import DEAD
-from shared.bus.log import LOG
 from shared.clock import SystemClock
 from shared.events.entry import Entry, parse
 from shared.events.trust import ServiceKeyRetired
-from shared.generations import UNCERTIFIED, Reason
-from shared.home import CERTIFIED, Home
+from shared.home import rotation
+from shared.home.folder import CERTIFIED, Home
+from shared.home.generations import UNCERTIFIED, Reason
 from shared.ids import topic_name
+from shared.inbox.dead_letters import DEAD
+from shared.log.archive import LOG
 from shared.trust.certificates import kid_in
 from tests.world import Nation
 

@@ -7,15 +7,15 @@ from datetime import timedelta
 
 import pytest
 
-from shared.bus.dead import DEAD
-from shared.bus.log import HEADS
-from shared.bus.ordering import CONTRADICTIONS
 from shared.bus.port import Message, Record
 from shared.events.entry import Place, parse_message, seal
 from shared.events.status import CredentialReinstated, CredentialRevoked
 from shared.ids import new_ref, topic_name
+from shared.inbox.dead_letters import DEAD
+from shared.inbox.ordering import CONTRADICTIONS
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
+from shared.log.archive import HEADS
 from tests.forge import by, message, rogue, said
 from tests.world import Nation, World, honest, world
 

@@ -14,10 +14,6 @@ import pytest
 
 from services.registry.federation.domain import LogQuery
 from services.registry.federation.handlers import read_log
-from shared.bus import dead, listener
-from shared.bus.follow import Follower
-from shared.bus.freshness import FRESHNESS
-from shared.bus.pages import Page, Pages
 from shared.bus.port import Message, Record
 from shared.events.base import CATALOGUE, Event
 from shared.events.checkpoints import Checkpoint, Head
@@ -25,7 +21,11 @@ from shared.events.entry import GENESIS, Entry, Place, Said, message_headers, se
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
+from shared.federation.follower import Follower
+from shared.federation.log_client import Page, Pages
 from shared.ids import new_event_id, new_ref, topic_name
+from shared.inbox import dead_letters, listener
+from shared.inbox.freshness import FRESHNESS
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.trust import federation
@@ -145,7 +145,7 @@ async def test_a_flood_on_the_stream_that_is_read_first_holds_up_nobody_else() -
 async def test_what_a_stranger_claims_to_be_does_not_use_up_another_nations_quarantine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(dead, "CAP", 3)
+    monkeypatch.setattr(dead_letters, "CAP", 3)
     async with world("ee", "pt", "lv") as europe:
         ee, pt, credential, ref = await _scene(europe)
         fresh, trust = LocalSigner.generate(Purpose.EVENT), (await head(ee, "trust")).seq
@@ -224,7 +224,7 @@ class _Wire:
 
 
 async def test_whoever_stands_in_for_an_origin_cannot_lead_its_followers_astray(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.bus.follow.SETTLE", 0.2)
+    monkeypatch.setattr("shared.federation.follower.SETTLE", 0.2)
     async with world("ee", "pt", "lv") as europe:
         ee, pt = europe["ee"], europe["pt"]
         await ee.accredits("tartu")

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from shared.bus.log import LOG
 from shared.clock import rfc3339
 from shared.events.entry import parse
 from shared.ids import new_ref, topic_name
+from shared.log.archive import LOG
 from tests.integration.federation_scene import comes_true
 from tests.world import SCOPE, Nation, access_token, world
 

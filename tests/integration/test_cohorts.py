@@ -14,10 +14,10 @@ import pytest
 from services.issuer.cohorts.repository import COHORT_ROWS, COHORTS
 from services.issuer.cohorts.worker import Worker
 from services.issuer.credentials.repository import CREDENTIAL_KEYS, CREDENTIALS
-from shared.bus.outbox import AUDIT
 from shared.credential import written
 from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, Scope
 from shared.ids import new_ref
+from shared.log.outbox import AUDIT
 from shared.verification.presented import recognise
 from tests.integration.cohort_scene import SHARED, accepts, body, csv, ends, result, table, tartu
 from tests.integration.issuer_scene import NOW, Scene, issuer

@@ -145,7 +145,7 @@ def test_a_broker_with_users_lets_in_who_knows_the_word() -> None:
 
 
 def comes_in(kafka: engines.Kafka, password: str, mechanism: str) -> bool:
-    from shared.bus.kafka_url import KafkaUrl
+    from shared.bus.kafka.url import KafkaUrl
 
     url = kafka.url_as("testamur-ee-registry", password, mechanism)
     try:

@@ -15,8 +15,8 @@ import pytest
 from services.issuer.credentials import handlers
 from services.issuer.credentials.commands import IssueCredential
 from services.issuer.credentials.repository import CREDENTIAL_KEYS, CREDENTIALS, ERASURES
-from shared.bus.outbox import AUDIT
 from shared.ids import new_ref
+from shared.log.outbox import AUDIT
 from tests.integration.issuer_scene import Scene, draft, issuer
 from tests.integration.test_privacy import everything_in, spellings
 from tests.world import World, world

@@ -11,13 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.bus.dead import DEAD
-from shared.bus.ordering import PENDING
 from shared.bus.port import Message
 from shared.clock import SystemClock
 from shared.events.base import PUBLIC
 from shared.events.entry import message_headers, parse
-from shared.home import Home
+from shared.home.folder import Home
+from shared.inbox.dead_letters import DEAD
+from shared.inbox.ordering import PENDING
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.trust import federation, node_token

@@ -14,14 +14,14 @@ from services.issuer.credentials import handlers
 from services.issuer.credentials.commands import IssueCredential
 from services.issuer.credentials.domain import DraftOutdated, NoSigningKey
 from services.issuer.credentials.repository import COLLECTIONS, CREDENTIAL_KEYS, CREDENTIALS, STATUS_INDEXES
-from shared.bus.log import LOG
-from shared.bus.outbox import AUDIT, OUTBOX
 from shared.events.entry import parse
 from shared.events.issuance import CredentialIssued
 from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, InstitutionKeyAdded, InstitutionKeyRetired
 from shared.formats import vc_jwt
 from shared.ids import new_ref
 from shared.jose import gate
+from shared.log.archive import LOG
+from shared.log.outbox import AUDIT, OUTBOX
 from tests.integration.issuer_scene import NOW, Scene, draft, issuer
 
 OUR_OWN = [collection for collection in COLLECTIONS if not collection.name.startswith("trust")]

@@ -11,15 +11,15 @@ import pytest
 from services.issuer.credentials import handlers
 from services.issuer.credentials.domain import CredentialNotInForce, CredentialReplaced
 from services.issuer.credentials.repository import STATUS_FACTS
-from shared.bus.inbox import Heard
-from shared.bus.outbox import AUDIT
 from shared.events.entry import Place, Said, seal
 from shared.events.issuance import person
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
 from shared.formats import vc_jwt
 from shared.ids import new_event_id, new_ref
+from shared.inbox.received import Heard
 from shared.jose import gate
+from shared.log.outbox import AUDIT
 from tests.integration.issuer_scene import NOW, Scene, draft, issuer
 from tests.integration.test_issuer import issued_events
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from shared import rotation
 from shared.bus.port import Message
 from shared.clock import SystemClock
 from shared.errors import Misconfigured
 from shared.events.checkpoints import Checkpoint
 from shared.events.entry import Place
 from shared.events.issuance import CredentialIssued
-from shared.generations import UNCERTIFIED
-from shared.home import Home
+from shared.home import rotation
+from shared.home.folder import Home
+from shared.home.generations import UNCERTIFIED
 from shared.ids import new_ref, topic_name
 from shared.jose import gate
 from shared.trust import node_token

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from shared.bus.leadership import LEADERS, LOOK, PATIENCE, Leadership
-from shared.bus.outbox import COLLECTIONS, OUTBOX, Outbox, Unit
 from shared.clock import SystemClock
+from shared.engine.leadership import LEADERS, LOOK, PATIENCE, Leadership
 from shared.events.trust import AccreditationWithdrawn
 from shared.ids import new_ref
+from shared.log.outbox import COLLECTIONS, OUTBOX, Outbox, Unit
 from shared.store.open import open_store
 from shared.store.port import Store
 from tests.world import ShiftedClock, found, running

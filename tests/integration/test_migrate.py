@@ -26,13 +26,13 @@ from services.cli.exits import Code
 from services.cli.moving import NOT_DATA, Plan, StoresDiffer, state_hashes
 from services.node import SERVICES, collections_of
 from services.verifier.repository import FACTS
-from shared.bus import leadership
-from shared.bus.log import HEADS, LOG, position_of
 from shared.bus.port import Message
+from shared.engine import leadership
 from shared.events.base import PUBLIC
 from shared.events.entry import parse
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import topic_name
+from shared.log.archive import HEADS, LOG, position_of
 from shared.store.copy import COPIES, CopyRefused, StoreNotOpen, require_whole
 from shared.store.open import open_store
 from shared.store.port import Transaction

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.bus.kafka_mirror import properties
-from shared.bus.kafka_url import KafkaUrl
-from shared.home import Home
+from shared.bus.kafka.mirror_maker import properties
+from shared.bus.kafka.url import KafkaUrl
+from shared.home.folder import Home
 from shared.ids import topic_name
 from shared.settings import NodeSettings
 from tests import engines

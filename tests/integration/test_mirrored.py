@@ -12,12 +12,12 @@ import pytest
 
 from services.cli.app import run
 from services.cli.exits import Code
-from shared.bus.dead import DEAD
-from shared.bus.inbox import Inbox
 from shared.events.base import PUBLIC
 from shared.events.status import CredentialReinstated
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import new_ref, topic_name
+from shared.inbox.dead_letters import DEAD
+from shared.inbox.inbox import Inbox
 from shared.settings import NodeSettings
 from tests.forge import message, rogue
 from tests.integration.federation_scene import archive, comes_to, comes_true, free_port, holds_all, homes, ref_of, served

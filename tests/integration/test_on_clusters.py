@@ -14,10 +14,10 @@ import pytest
 
 from services.cli.app import run
 from services.cli.exits import Code
-from shared.bus.kafka_admin import KafkaAdmin
+from shared.bus.kafka.admin import KafkaAdmin
 from shared.bus.topics import settings_of
 from shared.events.base import STREAMS
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import new_ref, topic_name
 from shared.settings import NodeSettings
 from tests import engines

@@ -12,12 +12,12 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from pymongo import MongoClient
 
-from shared.bus.dead import DEAD
 from shared.bus.port import Message
 from shared.events.entry import Place
 from shared.events.status import CredentialRevoked
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import topic_name
+from shared.inbox.dead_letters import DEAD
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.settings import NodeSettings

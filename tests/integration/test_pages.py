@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.bus.pages import LogNotServed, Pages, Wanted
+from shared.federation.log_client import LogNotServed, Pages, Wanted
 from shared.trust.nodes import Node
 from shared.web.fetch import Fetcher
 from tests.integration.federation_scene import comes_true, free_port, served

@@ -14,7 +14,7 @@ import pytest
 from services.registry.federation import domain
 from shared.clock import ManualClock
 from shared.events.entry import parse
-from shared.home import Home
+from shared.home.folder import Home
 from shared.settings import NodeSettings
 from shared.trust import federation, node_token
 from shared.trust.nodes import Anchor, FederationList

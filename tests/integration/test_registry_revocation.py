@@ -11,12 +11,12 @@ import pytest
 
 from services.registry.credentials.commands import RevokeCredential
 from services.registry.credentials.handlers import revoke_credential
-from shared.bus.outbox import AUDIT
 from shared.clock import ManualClock
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
 from shared.events.trust import InstitutionKeyRetired
 from shared.ids import new_ref
+from shared.log.outbox import AUDIT
 from shared.web.auth import Caller
 from tests.integration.registry_scene import NOON, Scene, home_of, registry, running, until
 

@@ -11,14 +11,14 @@ import pytest
 
 from services.cli.app import run
 from services.cli.exits import Code
-from shared.bus.log import LOG
 from shared.clock import SystemClock
 from shared.events.entry import Place, Said, parse, seal
 from shared.events.trust import ServiceKeyAdded
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import new_event_id, topic_name
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
+from shared.log.archive import LOG
 from tests.forge import rogue
 from tests.integration.backup_scene import (
     BUS,

@@ -16,14 +16,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.verifier.repository import FACTS
-from shared.bus import log, outbox
-from shared.bus.checkpointer import Checkpointer
-from shared.bus.lease import AHEAD, LEASES, TERM, LeaseLost, acquire, release
-from shared.bus.log import HEADS, LOG, position_of
-from shared.bus.outbox import OUTBOX, Outbox, Unit
-from shared.bus.relay import MARKS
-from shared.bus.sequencer import Sequencer
-from shared.bus.signing import SigningKeys
 from shared.clock import ManualClock
 from shared.events.base import CHECKPOINTS, REGISTRATIONS, STATUS, TRUST, Stream
 from shared.events.chain import Position, Standing, stand
@@ -33,6 +25,14 @@ from shared.events.status import CredentialSuspended
 from shared.ids import new_ref, topic_name
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
+from shared.log import archive, outbox
+from shared.log.archive import HEADS, LOG, position_of
+from shared.log.checkpointer import Checkpointer
+from shared.log.lease import AHEAD, LEASES, TERM, LeaseLost, acquire, release
+from shared.log.outbox import OUTBOX, Outbox, Unit
+from shared.log.relay import MARKS
+from shared.log.sequencer import Sequencer
+from shared.log.signing import SigningKeys
 from shared.store.open import open_store
 from shared.store.port import Store, VersionConflict
 from tests.integration.federation_scene import comes_true
@@ -116,8 +116,8 @@ class Scene:
         for entry in entries:
             assert stand(position, entry.envelope) is Standing.NEXT
             position = position.advanced_by(entry)
-        head = await self.stores[-1].get(log.HEADS, TOPIC)
-        assert log.position_of(head) == position
+        head = await self.stores[-1].get(archive.HEADS, TOPIC)
+        assert archive.position_of(head) == position
         return entries
 
     async def all_said_once(self) -> bool:
@@ -128,7 +128,7 @@ class Scene:
 
 @asynccontextmanager
 async def opened(folder: Path, processes: int = 2) -> AsyncIterator[Scene]:
-    collections = (*outbox.COLLECTIONS, *log.COLLECTIONS, LEASES, MARKS)
+    collections = (*outbox.COLLECTIONS, *archive.COLLECTIONS, LEASES, MARKS)
     stores = [await open_store(f"sqlite:///{folder}", "registry", collections) for _ in range(processes)]
     yield Scene(stores)
     for store in stores:

@@ -14,7 +14,7 @@ import pytest
 from services.cli.app import run
 from services.cli.exits import Code
 from shared.bus.access import HEARS, Right, group_of, principal_of, rights_of
-from shared.bus.kafka_admin import KafkaAdmin
+from shared.bus.kafka.admin import KafkaAdmin
 from shared.bus.open import open_bus
 from shared.bus.port import Message
 from shared.bus.topics import differences, settings_of

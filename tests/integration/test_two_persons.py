@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from shared.bus.outbox import AUDIT
 from shared.events.issuance import person
 from shared.events.status import CredentialRevoked, CredentialsRevoked
+from shared.log.outbox import AUDIT
 from tests.integration.registry_scene import Scene, registry
 from tests.world import Nation, world
 

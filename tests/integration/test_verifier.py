@@ -12,12 +12,12 @@ import pytest
 
 from services.verifier import repository
 from services.verifier.views import ReportView, SealReportView
-from shared.bus.dead import PARKED
-from shared.bus.log import LOG
-from shared.bus.outbox import AUDIT, OUTBOX
 from shared.clock import rfc3339
 from shared.events.status import CredentialSuspended
 from shared.ids import new_ref
+from shared.inbox.dead_letters import PARKED
+from shared.log.archive import LOG
+from shared.log.outbox import AUDIT, OUTBOX
 from shared.verification.presented import recognise
 from shared.verification.verdict import STEPS
 from tests import forge

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from shared.bus.listener import PATIENCE, Listener
 from shared.bus.open import open_bus
 from shared.bus.port import Bus, Consumer, Message, Record
 from shared.clock import SystemClock
 from shared.ids import topic_name
+from shared.inbox.listener import PATIENCE, Listener
 from tests.world import world
 
 

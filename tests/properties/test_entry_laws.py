@@ -13,10 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.bus.admission import Candidate, Refused, Sound, conclude, examine
-from shared.bus.keyring import SERVICE_KEYS, Keyring
-from shared.bus.log import archived
-from shared.bus.membership import Membership
 from shared.bus.port import Headers, Record
 from shared.clock import SystemClock
 from shared.errors import TestamurError
@@ -35,11 +31,15 @@ from shared.events.entry import (
     seal,
     stored_message,
 )
+from shared.home.membership import Membership
 from shared.ids import topic_name
+from shared.inbox.admission import Candidate, Refused, Sound, conclude, examine
 from shared.jose import gate
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner, Signer
 from shared.jose.token import encode
+from shared.log.archive import archived
+from shared.log.keyring import SERVICE_KEYS, Keyring
 from shared.store.open import open_store
 from tests.world import federate, found
 

@@ -15,10 +15,6 @@ from services.notifier.channels.webhook import new_secret
 from services.notifier.commands import Subscribe
 from services.notifier.repository import DELIVERIES
 from services.notifier.views import DeliveryView, delivery_view
-from shared.bus import outbox
-from shared.bus.inbox import Heard
-from shared.bus.lease import LEASES
-from shared.bus.outbox import Outbox
 from shared.clock import ManualClock
 from shared.events.base import Event
 from shared.events.entry import Place, Said, seal
@@ -26,8 +22,12 @@ from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialRevoked, CredentialsRevoked
 from shared.events.trust import InstitutionKeyAdded
 from shared.ids import new_event_id, new_ref
+from shared.inbox.received import Heard
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
+from shared.log import outbox
+from shared.log.lease import LEASES
+from shared.log.outbox import Outbox
 from shared.store.open import open_store
 from shared.store.port import Store
 

@@ -16,7 +16,7 @@ from services.cli.demo import exit_code
 from services.cli.demo_story import EXAMPLE, Outcome
 from services.cli.exits import OF_VERDICT, Code
 from shared.clock import SystemClock
-from shared.home import Home
+from shared.home.folder import Home
 from shared.jose import gate
 from shared.jose.purpose import ACCESS_TOKEN
 from shared.settings import NodeSettings

@@ -18,7 +18,7 @@ from services.cli.exits import Code
 from services.cli.moments import in_utc
 from services.cli.output import verdict
 from shared.clock import SystemClock
-from shared.home import Home
+from shared.home.folder import Home
 from shared.settings import NodeSettings
 from tests.shared_data import ROOT
 

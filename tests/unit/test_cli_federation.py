@@ -12,10 +12,10 @@ from services.cli.anchor import AnchorFolder
 from services.cli.app import run
 from services.cli.exits import Code
 from shared.clock import SystemClock
-from shared.home import Home
-from shared.jose.keyfile import KeyFile
+from shared.home.folder import Home
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
+from shared.keys.file import KeyFile
 from shared.settings import NodeSettings
 from shared.trust import federation
 from shared.trust.nodes import Anchor

@@ -12,8 +12,8 @@ import pytest
 
 from services.cli.app import run
 from services.cli.exits import Code
-from shared import rotation
-from shared.home import Home
+from shared.home import rotation
+from shared.home.folder import Home
 from shared.settings import NodeSettings
 
 

@@ -17,7 +17,7 @@ from services.cli.remote import connect
 from shared.client import SERVICES, Client, NodeUnreachable, addresses
 from shared.clock import SystemClock
 from shared.errors import Misconfigured
-from shared.home import Home
+from shared.home.folder import Home
 from shared.settings import NodeSettings
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.bus.freshness import EVERY, FRESHNESS, KEPT, PROVEN, prove, proven_by
-from shared.bus.log import LOG, POSITIONS
 from shared.clock import rfc3339
+from shared.inbox.freshness import EVERY, FRESHNESS, KEPT, PROVEN, prove, proven_by
+from shared.log.archive import LOG, POSITIONS
 from shared.store.open import open_store
 from shared.store.port import Store, Transaction
 

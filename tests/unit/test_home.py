@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.bus.membership import Membership
 from shared.clock import SystemClock
 from shared.errors import Misconfigured
-from shared.home import Home
+from shared.home.folder import Home
+from shared.home.membership import Membership
 from shared.settings import NodeSettings
 from shared.trust.certificates import read_certificate
 from shared.trust.federation import FederationListOlder

@@ -14,10 +14,10 @@ import pytest
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
-from shared.bus import outbox
-from shared.bus.outbox import Outbox, Unit
 from shared.clock import ManualClock
 from shared.errors import Conflict
+from shared.log import outbox
+from shared.log.outbox import Outbox, Unit
 from shared.settings import NodeSettings
 from shared.store.open import open_store
 from shared.store.port import Collection, Store

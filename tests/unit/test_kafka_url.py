@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.bus.kafka_url import KafkaUrl
+from shared.bus.kafka.url import KafkaUrl
 from shared.errors import Misconfigured
 
 SECRET = "s3cr:t/p@ss?"

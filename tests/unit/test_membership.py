@@ -11,9 +11,9 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from shared.bus.membership import Membership
 from shared.clock import SystemClock
-from shared.home import Home
+from shared.home.folder import Home
+from shared.home.membership import Membership
 from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner

@@ -13,11 +13,11 @@ import pytest
 from services.cli.anchor import AnchorFolder
 from services.cli.app import run
 from services.cli.exits import Code
-from shared.bus.kafka_mirror import properties
-from shared.bus.kafka_url import KafkaUrl
+from shared.bus.kafka.mirror_maker import properties
+from shared.bus.kafka.url import KafkaUrl
 from shared.clock import SystemClock
 from shared.events.base import PUBLIC, STREAMS
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import topic_name
 from shared.settings import NodeSettings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 
-from shared.bus.overdue import GRACE, LATE, Expected
+from shared.federation.mirror_watch import GRACE, LATE, Expected
 
 
 def looks_until_overdue(expected: Expected, stands: int, reaches: int, *, reading: bool = False) -> int:

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from shared.errors import Misconfigured
 from shared.jose import gate, purpose
-from shared.jose.keyfile import KeyExists, KeyFile, KeyMissing
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner, Signer, WrongKeyForToken, seal
 from shared.jose.token import decode, encode
+from shared.keys.file import KeyExists, KeyFile, KeyMissing
 
 CHEAP = 2**4
 """A scrypt cost for tests: what is stretched here is no secret."""

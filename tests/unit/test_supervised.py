@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from shared.bus import supervised
+from shared.tasks import supervised
 
 
 async def swallows(times: int) -> None:

@@ -20,7 +20,7 @@ from shared.bus.topics import TopicState, copies_to_try, differences, settings_o
 from shared.clock import SystemClock
 from shared.events.base import PUBLIC, STREAMS
 from shared.events.entry import MAX_ENTRY_BYTES
-from shared.home import Home
+from shared.home.folder import Home
 from shared.ids import parse_topic, topic_name
 from shared.settings import NodeSettings
 from tests.shared_data import ROOT

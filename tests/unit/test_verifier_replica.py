@@ -10,11 +10,11 @@ import pytest
 from services.verifier import consumer, repository
 from services.verifier.repository import facts_of, read_book, revision_of
 from services.verifier.settings import VerifierSettings
-from shared.bus import outbox
-from shared.bus.inbox import Heard
 from shared.errors import Misconfigured
 from shared.events.trust import InstitutionAccredited, Scope
 from shared.ids import new_ref
+from shared.inbox.received import Heard
+from shared.log import outbox
 from shared.status.fold import Status, fold
 from shared.store.open import open_store
 from shared.verification.verdict import Verdict

@@ -22,10 +22,10 @@ from services.issuer.credentials import sealing
 from services.issuer.credentials.domain import Identity
 from services.issuer.credentials.handlers import open_credential
 from services.issuer.desk import Desk
-from shared.bus.outbox import Unit
 from shared.clock import rfc3339
 from shared.errors import TestamurError
 from shared.ids import new_ref
+from shared.log.outbox import Unit
 from shared.store.port import Document, Reader
 
 ROW = "row"

@@ -29,10 +29,10 @@ from services.issuer.credentials.commands import IssueCredential
 from services.issuer.credentials.domain import Draft, DraftOutdated, Identity
 from services.issuer.credentials.drafting import draft_credential
 from services.issuer.desk import Desk
-from shared.bus.outbox import Outbox, Unit
 from shared.clock import rfc3339
 from shared.credential.faults import Fault
 from shared.errors import TestamurError, Unavailable
+from shared.log.outbox import Outbox, Unit
 from shared.store.port import Document, DuplicateKey, VersionConflict
 from shared.telemetry import get_logger
 

@@ -20,11 +20,11 @@ from services.issuer.credentials.commands import (
 from services.issuer.credentials.repository import CREDENTIALS
 from services.issuer.credentials.vault import VAULT
 from services.issuer.desk import Desk
-from shared.bus.outbox import Unit
 from shared.credential.stack import PartReference
 from shared.errors import TestamurError
 from shared.formats import sd_jwt_vc
 from shared.ids import REF, SLUG
+from shared.log.outbox import Unit
 from shared.web.auth import Caller, require_scope, requires
 from shared.web.idempotency import KEYED
 from shared.web.paging import Page, Paged, page

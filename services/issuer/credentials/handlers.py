@@ -28,11 +28,11 @@ from services.issuer.credentials.domain import (
 )
 from services.issuer.credentials.drafting import check_credential, draft_credential
 from services.issuer.desk import Desk
-from shared.bus.inbox import Heard
-from shared.bus.outbox import Unit
 from shared.credential.stack import PartReference
 from shared.errors import TestamurError
 from shared.events.issuance import person
+from shared.inbox.received import Heard
+from shared.log.outbox import Unit
 from shared.status.facts import STATUS_EVENTS, from_entry
 from shared.store.port import Document, DuplicateKey, Reader
 

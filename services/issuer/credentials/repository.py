@@ -14,9 +14,9 @@ from typing import Any
 import pybase64
 
 from services.issuer.credentials.domain import CredentialUnknown, Draft, Identity
-from shared.bus.inbox import Heard
 from shared.clock import rfc3339
 from shared.events.base import CATALOGUE
+from shared.inbox.received import Heard
 from shared.status.facts import Fact, by_credential, from_document, key_cutoff, to_document
 from shared.status.fold import State, fold
 from shared.store.port import Collection, Document, DuplicateKey, Index, Reader, Transaction

@@ -10,10 +10,10 @@ from contextlib import suppress
 
 from services.issuer.credentials import repository
 from services.issuer.credentials.domain import CredentialUnknown
-from shared.bus.inbox import Heard
-from shared.bus.outbox import Unit
 from shared.clock import rfc3339
 from shared.events.issuance import CredentialIssued
+from shared.inbox.received import Heard
+from shared.log.outbox import Unit
 from shared.store.port import DuplicateKey
 from shared.telemetry import get_logger
 

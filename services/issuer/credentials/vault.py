@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from services.issuer.credentials import repository, sealing
 from services.issuer.credentials.commands import CredentialView
-from shared.bus.outbox import Unit
+from shared.log.outbox import Unit
 from shared.web.problems import Unexpected
 
 

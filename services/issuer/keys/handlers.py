@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from services.issuer.keys.commands import KeyView
-from shared.bus.outbox import Unit
 from shared.jose.signers import LocalSigner
+from shared.log.outbox import Unit
 
 
 async def make_key(unit: Unit, institution: str, signer: LocalSigner) -> KeyView:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from services.issuer.offers import repository
-from shared.bus.inbox import Heard
-from shared.bus.outbox import Unit
 from shared.events.offers import OfferPublished, OfferWithdrawn
+from shared.inbox.received import Heard
+from shared.log.outbox import Unit
 
 
 async def on_offer(unit: Unit, heard: Heard) -> None:

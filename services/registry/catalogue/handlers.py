@@ -21,13 +21,13 @@ from services.registry.catalogue.domain import (
 )
 from services.registry.trust import repository as trust
 from services.registry.trust.domain import InstitutionNotFound, not_covered
-from shared.bus.inbox import Heard
-from shared.bus.membership import Membership
-from shared.bus.outbox import Unit
 from shared.credential.faults import Fault, as_members
 from shared.credential.offer import Offer
 from shared.credential.offering import read_offer
 from shared.events.offers import OfferPublished, OfferWithdrawn
+from shared.home.membership import Membership
+from shared.inbox.received import Heard
+from shared.log.outbox import Unit
 from shared.store.port import Document, Reader
 from shared.telemetry import get_logger
 from shared.trust.scope import PLACES, REFUSALS

@@ -13,10 +13,10 @@ from services.registry.revocations.repository import cutoff
 from services.registry.status import repository as lists
 from services.registry.trust import repository as trust
 from services.registry.trust.domain import not_covered
-from shared.bus.inbox import Heard
-from shared.bus.outbox import Outbox, Unit
 from shared.events.base import Event
 from shared.events.issuance import CredentialIssued
+from shared.inbox.received import Heard
+from shared.log.outbox import Outbox, Unit
 from shared.store.port import DuplicateKey, Reader
 from shared.trust.scope import Wanted
 from shared.web.authorities import Caller

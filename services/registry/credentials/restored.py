@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from services.registry.credentials import domain, repository
 from services.registry.status import repository as lists
-from shared.bus.inbox import Heard
-from shared.bus.outbox import Unit
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialSuspended
+from shared.inbox.received import Heard
+from shared.log.outbox import Unit
 
 
 async def restore_registered(unit: Unit, heard: Heard) -> None:

@@ -11,10 +11,10 @@ from fastapi.security.base import SecurityBase
 
 from services.registry.federation.domain import MAX_ENTRIES, MAX_WAIT, LogQuery, ServedStream
 from services.registry.federation.handlers import read_log
-from shared.bus.keyring import is_compromised
 from shared.errors import Unauthenticated
-from shared.home import CERTIFIED
+from shared.home.folder import CERTIFIED
 from shared.ids import NODE_NAME
+from shared.log.keyring import is_compromised
 from shared.trust import node_token
 from shared.web.command import View
 from shared.web.conditional import not_modified

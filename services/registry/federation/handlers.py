@@ -6,11 +6,11 @@ import asyncio
 
 from services.registry.federation import repository
 from services.registry.federation.domain import PAGE_BYTES, LogPage, LogQuery, OriginUnknown
-from shared.bus.membership import Membership
-from shared.bus.wakeups import Wakeups
 from shared.events.base import REGISTRATIONS, STREAMS
+from shared.home.membership import Membership
 from shared.ids import topic_name
 from shared.store.port import Reader
+from shared.tasks.wakeups import Wakeups
 
 SLICE = 1.0
 """Seconds between looks while waiting: what another process of this node wrote wakes nobody here."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from shared.bus.log import HEADS, POSITIONS, position_of, read_on
 from shared.events.chain import Position
+from shared.log.archive import HEADS, POSITIONS, position_of, read_on
 from shared.store.port import Reader
 
 

@@ -12,9 +12,9 @@ from services.registry.revocations.commands import OperationView, RevokeCredenti
 from services.registry.revocations.domain import ALONE, NOBODY, Operation
 from services.registry.status import repository as lists
 from services.registry.trust.repository import key_of_anyone
-from shared.bus.outbox import Outbox, Unit
 from shared.events.issuance import CredentialIssued, person
 from shared.ids import new_ref
+from shared.log.outbox import Outbox, Unit
 from shared.store.port import Reader
 from shared.web.authorities import Caller
 

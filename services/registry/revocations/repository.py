@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.registry.revocations.domain import ALONE, WINDOW, Operation, OperationNotFound
-from shared.bus.admission import understand
-from shared.bus.log import HEADS, position_of, read_on
 from shared.clock import rfc3339
 from shared.events.base import REGISTRATIONS
 from shared.events.chain import Position
 from shared.events.entry import parse
 from shared.events.registrations import CredentialRegistered
 from shared.ids import new_event_id, topic_name
+from shared.inbox.admission import understand
+from shared.log.archive import HEADS, position_of, read_on
 from shared.store.port import PAGE, Collection, Document, Index, Reader, Transaction
 
 OPERATIONS = Collection("revocations", (Index(("state",)),))

@@ -11,9 +11,9 @@ from services.registry.credentials import repository as credentials
 from services.registry.revocations import repository
 from services.registry.revocations.domain import Operation, OperationNotFound
 from services.registry.revocations.handlers import revoke_named
-from shared.bus.inbox import Heard
-from shared.bus.outbox import Unit
 from shared.events.status import CredentialsRevoked
+from shared.inbox.received import Heard
+from shared.log.outbox import Unit
 
 UNKNOWN = "restored from the log"
 """Stands where the name of whoever asked would stand."""

@@ -15,10 +15,10 @@ from services.registry.trust.commands import (
     KeyView,
     RetireKey,
 )
-from shared.bus.outbox import Unit
 from shared.errors import Invalid
 from shared.events.trust import InstitutionAccredited, Scope
 from shared.ids import new_ref
+from shared.log.outbox import Unit
 from shared.store.port import Reader
 from shared.trust.nodes import Node
 from shared.web.authorities import Caller

@@ -10,8 +10,6 @@ from dataclasses import replace
 
 from services.registry.trust import repository
 from services.registry.trust.domain import Accreditation, AccreditationNotFound, InstitutionKey
-from shared.bus.inbox import Heard
-from shared.bus.outbox import Unit
 from shared.events.trust import (
     AccreditationWithdrawn,
     InstitutionAccredited,
@@ -19,6 +17,8 @@ from shared.events.trust import (
     InstitutionKeyRetired,
     ServiceKeyAdded,
 )
+from shared.inbox.received import Heard
+from shared.log.outbox import Unit
 
 
 async def restore_accredited(unit: Unit, heard: Heard) -> None:

@@ -1,7 +1,7 @@
 """The node's own service keys on its trust stream: each is announced, and retired once its successor signs.
 
-The folder says which keys there are (`shared.generations`), the store what was said of them. What is lost if the process
-dies here: nothing. The next look finds the same folder, and the store says how far it had come.
+The folder says which keys there are (`shared.home.generations`), the store what was said of them. What is lost if the
+process dies here: nothing. The next look finds the same folder, and the store says how far it had come.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ import asyncio
 from itertools import pairwise
 
 from services.registry.trust import repository
-from shared.bus.engine import Engine
-from shared.bus.keyring import SERVICE_KEYS
-from shared.bus.log import HEADS, LOG, position_of
-from shared.bus.outbox import Unit
+from shared.engine.engine import Engine
 from shared.errors import TestamurError
 from shared.events.base import CHECKPOINTS, ISSUANCE
 from shared.events.chain import log_prefix
 from shared.events.entry import parse
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
-from shared.generations import Generation
-from shared.home import CERTIFIED
+from shared.home.folder import CERTIFIED
+from shared.home.generations import Generation
 from shared.ids import topic_name
+from shared.log.archive import HEADS, LOG, position_of
+from shared.log.keyring import SERVICE_KEYS
+from shared.log.outbox import Unit
 from shared.store.port import Store
 from shared.telemetry import get_logger
 from shared.trust.certificates import kid_in

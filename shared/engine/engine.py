@@ -1,0 +1,128 @@
+"""What runs under a service: its store, the node's bus, and the loops between them, opened and closed in one place.
+
+    outbox -> sequencer -> archive -> relay -> bus -> listener -> inbox -> the service's handlers
+                               |                          ^
+                               +-- checkpointer           +-- follower (the registry's), backfill (the others')
+
+- Each loop is supervised: what it cannot heal by itself ends it, is logged, and it starts again after a pause.
+- Of several processes of one service one leads and works the loops; the others answer requests, and stand by.
+- Before a service says anything it is looked up whether its store knows all that it ever said (`continuity`). While it does
+  not, the loops from the outbox to the bus stand still, and `recovery` pulls back what is missing.
+- A store that is not there yet is waited for, in words; a bus that is not there keeps nobody from starting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from shared.bus.port import Bus
+from shared.clock import Clock
+from shared.engine.leadership import LEADERS, Leadership
+from shared.errors import Unavailable
+from shared.federation.follower import Follower
+from shared.home.folder import Home
+from shared.home.membership import Membership
+from shared.inbox import inbox as inboxes
+from shared.inbox.inbox import Inbox
+from shared.inbox.listener import Listener
+from shared.log import archive, outbox
+from shared.log.keyring import Keyring
+from shared.log.lease import LEASES
+from shared.log.outbox import Outbox
+from shared.log.relay import MARKS, Relay
+from shared.log.sequencer import Sequencer
+from shared.recovery.continuity import Continuity
+from shared.settings import NodeSettings
+from shared.store.copy import COPIES
+from shared.store.port import Store
+from shared.tasks.supervised import ended, supervised
+from shared.tasks.wakeups import Wakeups
+from shared.telemetry import get_logger
+
+LOOK = 0.5
+"""Seconds between two looks of a standby at what its leader has taken in."""
+
+COLLECTIONS = (*outbox.COLLECTIONS, *archive.COLLECTIONS, LEADERS, LEASES, MARKS, COPIES, *inboxes.COLLECTIONS)
+"""What every service's store holds beside the service's own collections."""
+
+_log = get_logger("engine")
+
+Check = Callable[[], Awaitable[str | None]]
+
+
+@dataclass
+class Engine:
+    """A service's running floor."""
+
+    settings: NodeSettings
+    service: str
+    clock: Clock
+    home: Home
+    store: Store
+    bus: Bus
+    outbox: Outbox
+    membership: Membership
+    keyring: Keyring
+    inbox: Inbox
+    listener: Listener
+    leadership: Leadership
+    continuity: Continuity
+    sequencer: Sequencer | None = None
+    relay: Relay | None = None
+    follower: Follower | None = None
+    log_advanced: Wakeups = field(default_factory=Wakeups)
+    checks: dict[str, Check] = field(default_factory=dict)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def spawn(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
+        """Run a loop in the background while this process leads, again after a pause whenever it fails, until the engine
+        closes.
+        """
+        self.watch(lambda: self.leadership.while_leading(loop), name)
+
+    def spawn_whole(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
+        """As `spawn`, while the own log is whole here: for what says something, or changes something, by itself."""
+        self.spawn(lambda: self.continuity.whole.while_on(loop), name)
+
+    async def once_whole(self, work: Callable[[], Awaitable[object]], name: str) -> None:
+        """Do something now if the own log is whole here, and otherwise as soon as it is."""
+
+        async def done() -> None:
+            await work()
+
+        if self.continuity.whole.on:
+            await work()
+        else:
+            self.watch(lambda: self.continuity.whole.while_on(done), name)
+
+    def begin(self) -> None:
+        """Start what runs in every process, leading or not."""
+        self.watch(self.leadership.run, "leadership")
+        self.watch(self._look_on, "standby")
+
+    def watch(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
+        """Run a loop in the background, leading or not, again after a pause whenever it fails."""
+        loops = supervised(loop, f"{self.service} {name}", self.clock)
+        self._tasks.append(asyncio.create_task(loops, name=name))
+
+    async def _look_on(self) -> None:
+        """A standby answers requests too: it must see what its leader takes in."""
+        while True:
+            await asyncio.sleep(LOOK)
+            if not self.leadership.leads:
+                self.membership.reload()
+                await self.inbox.look()
+
+    async def store_not_ready(self) -> str | None:
+        """Why the store makes this service not ready, or None."""
+        try:
+            await self.store.get(LEADERS, self.service)
+        except Unavailable as error:
+            return error.detail
+        return None
+
+    async def stop(self) -> None:
+        """End every loop; what they were doing is in the store or on the bus, or was not done."""
+        await ended(self._tasks)
