@@ -9,9 +9,9 @@ from functools import cache
 from typing import Any
 
 from shared.credential import draft, written
-from shared.formats import elm_export
-from shared.jose import specimen_seal
-from shared.jose.specimen_seal import Identity
+from shared.formats.elm import export as elm_export
+from shared.seals import specimen as specimen_seal
+from shared.seals.specimen import Identity
 from tests.shared_data import ROOT
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)

@@ -43,7 +43,7 @@ from shared.log.archive import HEADS, position_of
 from shared.log.outbox import OUTBOX
 from shared.log.relay import MARKS
 from shared.settings import NodeSettings
-from shared.trust import federation
+from shared.trust import federation_list
 from shared.trust.nodes import Anchor, FederationList
 from shared.web.auth import SCOPES, mint_access_token
 from tests.shared_data import ROOT
@@ -261,7 +261,7 @@ def federate(homes: Sequence[Home], version: int = 2, **changes: Any) -> None:
         anchors=(Anchor(kid=anchor.kid, jwk=anchor.public_jwk),),
         **{"nodes": tuple(home.node() for home in homes), **changes},
     )
-    signed = federation.sign(listed, [anchor])
+    signed = federation_list.sign(listed, [anchor])
     for home in homes:
         home.join(signed, {anchor.kid: anchor.verification_key()})
 

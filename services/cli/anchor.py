@@ -23,7 +23,7 @@ from shared.ids import SLUG
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.keys.file import KeyFile
-from shared.trust import federation, pinned
+from shared.trust import federation_list, pinned
 from shared.trust.nodes import Anchor, EarlierList, FederationList, Node
 from shared.trust.pinned import Pinned
 
@@ -94,14 +94,14 @@ class AnchorFolder:
             nodes=tuple(self._nodes()),
             history=(*before.history, _earlier(before)) if before else (),
         )
-        self._signed.write_bytes(federation.sign(listed, [signer]))
+        self._signed.write_bytes(federation_list.sign(listed, [signer]))
         mine = Pinned({signer.kid: signer.verification_key()}, listed.threshold)
         (self.folder / "anchors.json").write_bytes(mine.document())
         return listed
 
     def listed(self, now: datetime) -> FederationList:
         """The signed list, checked against the anchors pinned beside it."""
-        return federation.verify(self.signed(), pinned=self.pinned(), now=now).list
+        return federation_list.verify(self.signed(), pinned=self.pinned(), now=now).list
 
     def signed(self) -> bytes:
         """The list as it was signed, unchecked."""

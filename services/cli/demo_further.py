@@ -14,10 +14,10 @@ from shared.client import Client
 from shared.clock import SystemClock
 from shared.credential import draft
 from shared.credential.model import MicroCredential
-from shared.formats import elm_export
+from shared.formats.elm import export as elm_export
 from shared.formats.europass import MEDIA_TYPE
 from shared.ids import new_ref
-from shared.jose.specimen_seal import identity, seal
+from shared.seals.specimen import identity, seal
 
 if TYPE_CHECKING:
     from services.cli.demo_story import Story

@@ -27,7 +27,7 @@ from services.cli.institutions import MICRO_CREDENTIAL, accredit_with_key
 from shared.client import Client, ProblemError
 from shared.clock import SystemClock
 from shared.credential import written
-from shared.formats import holding, sd_jwt_vc
+from shared.formats import holder, sd_jwt_vc
 from shared.ids import InstitutionId
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
@@ -184,9 +184,9 @@ class Story:
         members = {**self.members, "holder": {**self.members["holder"], "key": bound}}
         issued = self.estonia.issue(str(TARTU["institution"]), members, formats=[sd_jwt_vc.NAME])
         self.say("Issued once more, for her wallet: every personal claim is concealed until she shows it.")
-        shown = holding.choose(issued["credential"].encode(), ["grade"])
+        shown = holder.choose(issued["credential"].encode(), ["grade"])
         asked = {"nonce": secrets.token_urlsafe(12), "audience": self.portugal.url}
-        answer = holding.bind(shown, wallet, now=SystemClock().now(), **asked).decode()
+        answer = holder.bind(shown, wallet, now=SystemClock().now(), **asked).decode()
         self.expect("her grade without her name, in answer to Lisbon's question", answer, "valid", **asked)
         elsewhere = {**asked, "nonce": secrets.token_urlsafe(12)}
         self.expect("the same, shown again by somebody else", answer, "invalid (key-binding-invalid)", **elsewhere)

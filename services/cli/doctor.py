@@ -28,7 +28,7 @@ from shared.errors import TestamurError
 from shared.home.folder import CERTIFIED, Home
 from shared.settings import NodeSettings
 from shared.store.open import open_store
-from shared.trust import federation
+from shared.trust import federation_list
 
 app = typer.Typer()
 
@@ -101,10 +101,10 @@ def _list(home: Home, settings: NodeSettings) -> Iterator[Finding]:
     if listed is None:
         yield Finding("federation list", False, f"{home.federation_file} is missing. Put the federation's list there.")
         return
-    standing = federation.standing(listed, SystemClock().now())
+    standing = federation_list.standing(listed, SystemClock().now())
     nodes = "1 node" if len(listed.nodes) == 1 else f"{len(listed.nodes)} nodes"
     said = f"{listed.federation} version {listed.version}, {nodes}, until {listed.expires:%Y-%m-%d}"
-    yield Finding("federation list", standing is federation.Standing.CURRENT, said)
+    yield Finding("federation list", standing is federation_list.Standing.CURRENT, said)
     if listed.node(settings.node) is None:
         yield Finding(
             "membership", False, "The list does not name this node. Hand the anchor `testamur federation describe`."

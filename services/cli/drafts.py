@@ -13,7 +13,7 @@ from services.cli.output import note
 from shared.clock import SystemClock
 from shared.credential import draft, written
 from shared.errors import Invalid, Malformed
-from shared.formats import elm
+from shared.formats.elm import read as elm
 
 
 class Source(StrEnum):

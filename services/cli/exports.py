@@ -12,7 +12,7 @@ from services.cli.credentials import File, Out, check_out
 from services.cli.drafts import LARGEST_CREDENTIAL, read_file
 from services.cli.output import note
 from shared.errors import Malformed
-from shared.formats import elm_export
+from shared.formats.elm import export as elm_export
 from shared.verification.presented import recognise
 
 app = typer.Typer()

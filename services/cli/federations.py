@@ -27,7 +27,7 @@ from services.cli.output import answer, fields, note, print_json, rows
 from shared.clock import SystemClock, rfc3339
 from shared.errors import Malformed
 from shared.home.folder import Home
-from shared.trust import federation
+from shared.trust import federation_list
 from shared.trust.nodes import FederationList, Node
 
 app = typer.Typer(help="The federation: who belongs, signed by its anchors.", no_args_is_help=True)
@@ -100,11 +100,11 @@ def join(
     """
     now, anchor = SystemClock().now(), AnchorFolder.public(folder)
     raw, theirs = anchor.signed(), anchor.pinned()
-    listed, held = federation.verify(raw, pinned=theirs, now=now)
+    listed, held = federation_list.verify(raw, pinned=theirs, now=now)
     settings = local.find(node, home, federation=listed.federation)
     own = Home(settings)
     if own.pins_any(theirs.anchors):  # the same federation's next list, which those pinned so far have to sign
-        federation.verify(raw, pinned=own.pinned(), held=own.held, now=now)
+        federation_list.verify(raw, pinned=own.pinned(), held=own.held, now=now)
     own.join(raw, theirs.anchors, max(theirs.threshold, listed.threshold))
     own.note_list(held)  # here, since a running service may be unable to write to the folder
     if listed.node(settings.node) is None:
@@ -125,6 +125,6 @@ def show(
 
 def _show(listed: FederationList, *, as_json: bool) -> None:
     document = orjson.loads(listed.model_dump_json(exclude_none=True))
-    standing = federation.standing(listed, SystemClock().now()).value
+    standing = federation_list.standing(listed, SystemClock().now()).value
     note(f"{listed.federation}, version {listed.version}, {standing}, until {rfc3339(listed.expires)}")
     answer(document, rows(("name", "jurisdictions", "url", "status"), document["nodes"], "No node yet."), as_json=as_json)

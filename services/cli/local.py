@@ -18,7 +18,7 @@ from shared.errors import Misconfigured, TestamurError
 from shared.home.folder import Home
 from shared.ids import is_node_name
 from shared.settings import NodeSettings
-from shared.trust import federation, node_token
+from shared.trust import federation_list, node_token
 from shared.trust.nodes import FederationList
 from shared.web.authorities import mint_access_token
 from shared.web.scopes import ROLES
@@ -79,7 +79,7 @@ def listed_in(settings: NodeSettings) -> FederationList | None:
     if not home.federation_file.exists():
         return None
     raw = home.federation_file.read_bytes()
-    return federation.verify(raw, pinned=home.pinned(), now=SystemClock().now()).list
+    return federation_list.verify(raw, pinned=home.pinned(), now=SystemClock().now()).list
 
 
 def address(settings: NodeSettings) -> str | None:

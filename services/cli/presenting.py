@@ -12,7 +12,7 @@ from services.cli.drafts import LARGEST_CREDENTIAL, read_file
 from services.cli.output import note
 from shared.clock import SystemClock
 from shared.errors import Invalid
-from shared.formats import holding
+from shared.formats import holder
 from shared.jose import strict_json
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
@@ -40,12 +40,12 @@ def present(
     """Present a credential with selective disclosure: only what is named is shown, everything public always is."""
     check_out(out)
     chosen = [name.strip() for name in show.split(",") if name.strip()]
-    shown = holding.choose(read_file(file, LARGEST_CREDENTIAL).strip(), chosen)
+    shown = holder.choose(read_file(file, LARGEST_CREDENTIAL).strip(), chosen)
     if (key, nonce, audience) != (None, None, None):
         if key is None or nonce is None or audience is None:
             raise KeyNotGiven("Give --key, --nonce and --audience together.")
         signer = LocalSigner.from_private_jwk(_read_jwk(key), Purpose.HOLDER)
-        shown = holding.bind(shown, signer, nonce=nonce, audience=audience, now=SystemClock().now())
+        shown = holder.bind(shown, signer, nonce=nonce, audience=audience, now=SystemClock().now())
     note(f"Shown: {', '.join(chosen) or 'nothing personal'}.")
     if out is None:
         print(shown.decode())

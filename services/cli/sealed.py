@@ -12,10 +12,10 @@ from services.cli.drafts import read_file
 from services.cli.exits import OF_VERDICT
 from services.cli.output import answer, fields, report, verdict
 from shared.clock import SystemClock
-from shared.jose.jades import LARGEST as LARGEST_SEALED
-from shared.jose.jades import looks_sealed
-from shared.trust import trusted_list
-from shared.verification.europass import verify_seal
+from shared.seals import trusted_list
+from shared.seals.jades import LARGEST as LARGEST_SEALED
+from shared.seals.jades import looks_sealed
+from shared.verification.sealed.verify import verify_seal
 
 __all__ = ["LARGEST_SEALED", "Shapes", "TrustedLists", "looks_sealed", "verify_sealed"]
 

@@ -16,7 +16,7 @@ from services.verifier.replica import age_of
 from services.verifier.views import OriginKnown, PolicyView, ReportView, SealReportView, StreamView
 from shared.engine.engine import Engine
 from shared.formats import europass
-from shared.formats.known import FORMS
+from shared.formats.registry import FORMS
 from shared.jose import strict_json
 from shared.trust.nodes import Node
 from shared.web.auth import Caller, requires

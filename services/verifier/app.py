@@ -16,10 +16,10 @@ from services.verifier.settings import VerifierSettings
 from shared.bus.port import Bus
 from shared.clock import Clock
 from shared.engine.engine import Engine
-from shared.jose import jades
+from shared.seals import jades
+from shared.seals.trusted_list import TrustedList
 from shared.settings import NodeSettings
 from shared.trust.identifiers import Decided
-from shared.trust.trusted_list import TrustedList
 from shared.verification.policy import Policy
 from shared.version import __version__
 from shared.web import operations

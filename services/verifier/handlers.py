@@ -16,17 +16,17 @@ from shared.clock import Clock
 from shared.inbox.received import Heard
 from shared.jose.signers import Signer
 from shared.log.outbox import Unit
+from shared.seals.trusted_list import TrustedList
 from shared.status import facts
 from shared.status.facts import STATUS_EVENTS
 from shared.telemetry import counter, histogram
 from shared.trust import accreditation, receipt
 from shared.trust.receipt import Finding
-from shared.trust.trusted_list import TrustedList
 from shared.verification.context import Context
-from shared.verification.europass import SealReport, verify_seal
 from shared.verification.policy import Policy
 from shared.verification.presented import recognise
 from shared.verification.report import Report
+from shared.verification.sealed.verify import SealReport, verify_seal
 from shared.verification.verify import verify
 
 SECONDS = histogram("testamur_verifier_check_seconds", "How long answering one question took, without the HTTP around it.")

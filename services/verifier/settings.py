@@ -9,13 +9,13 @@ from pydantic import Field, StringConstraints, field_validator
 
 from shared.credential.coherence import CoherencePolicy
 from shared.errors import Misconfigured, TestamurError
-from shared.formats import elm_shapes
+from shared.formats.elm import shapes as elm_shapes
+from shared.seals import trusted_list
+from shared.seals.trusted_list import TrustedList
 from shared.settings import NodeSettings
-from shared.trust import trusted_list
 from shared.trust.accreditation import identifier
 from shared.trust.identifiers import Decided
 from shared.trust.nodes import NodeName
-from shared.trust.trusted_list import TrustedList
 from shared.verification.policy import Policy
 from shared.verification.verdict import Verdict
 

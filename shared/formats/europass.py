@@ -16,10 +16,12 @@ from shared.credential.completeness import ElementReport
 from shared.credential.faults import Fault
 from shared.credential.vocabulary import country_of_authority
 from shared.errors import TestamurError
-from shared.formats import elm, elm_schema
-from shared.formats.elm_schema import SchemaFault
-from shared.formats.linked_data import Node, is_a, nodes, one, only_text, only_uri
-from shared.jose import jades, strict_json
+from shared.formats.elm import read as elm
+from shared.formats.elm import schema as elm_schema
+from shared.formats.elm.linked_data import Node, is_a, nodes, one, only_text, only_uri
+from shared.formats.elm.schema import SchemaFault
+from shared.jose import strict_json
+from shared.seals import jades
 
 NAME = "europass+jades"
 """The format's name."""

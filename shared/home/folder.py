@@ -32,9 +32,9 @@ from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.keys.file import KeyFile
 from shared.settings import NodeSettings
-from shared.trust import federation, pinned
+from shared.trust import federation_list, pinned
 from shared.trust.certificates import CertificateRefused, certify, read_certificate
-from shared.trust.federation import NO_LIST, Held
+from shared.trust.federation_list import NO_LIST, Held
 from shared.trust.nodes import Anchor, FederationList, Node
 from shared.trust.pinned import Pinned
 
@@ -224,7 +224,7 @@ class Home:
             anchors=(Anchor(kid=anchor.kid, jwk=anchor.public_jwk),),
             nodes=(self.node(),),
         )
-        self.join(federation.sign(one, [anchor]), {anchor.kid: anchor.verification_key()})
+        self.join(federation_list.sign(one, [anchor]), {anchor.kid: anchor.verification_key()})
 
     def _certify(self, name: str, now: datetime) -> None:
         purpose, service, streams = CERTIFIED[name]

@@ -12,8 +12,8 @@ from shared.clock import Clock
 from shared.errors import Misconfigured, TestamurError
 from shared.home.folder import Home
 from shared.telemetry import get_logger
-from shared.trust import federation
-from shared.trust.federation import NO_LIST, Held, Taken
+from shared.trust import federation_list
+from shared.trust.federation_list import NO_LIST, Held, Taken
 from shared.trust.nodes import Node
 
 _log = get_logger("membership")
@@ -38,9 +38,9 @@ class Membership:
         """Every other listed node that has not left."""
         return tuple(node for node in self.list.nodes if node.name != self.me and node.status != "left")
 
-    def standing(self, now: datetime) -> federation.Standing:
+    def standing(self, now: datetime) -> federation_list.Standing:
         """Whether the list is current, in its grace period, or expired."""
-        return federation.standing(self.list, now)
+        return federation_list.standing(self.list, now)
 
     def reload(self) -> bool:
         """Read the list again where its file has changed; returns whether a newer list is in use now."""
@@ -65,7 +65,7 @@ class Membership:
                 f"{path} cannot be read: run `testamur up` once, or put the federation's list there."
             ) from error
         held = max(before, self._home.held)  # another process may be ahead of us, or have been
-        taken = federation.verify(
+        taken = federation_list.verify(
             raw, pinned=self._home.pinned(), held=held, now=self._clock.now(), federation=self.federation
         )
         self._home.note_list(taken.held)

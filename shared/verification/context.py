@@ -21,7 +21,7 @@ from shared.jose.keys import VerificationKey
 from shared.status.facts import Fact, KeyCutoff
 from shared.status.fold import NOTHING, State, fold
 from shared.trust.accreditation import InstitutionKey, TrustBook
-from shared.trust.federation import Standing
+from shared.trust.federation_list import Standing
 from shared.trust.identifiers import Contest
 from shared.trust.nodes import Node
 from shared.verification.policy import DEFAULT_POLICY, Policy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from shared.errors import TestamurError
-from shared.formats import known
+from shared.formats import registry
 from shared.formats.port import ReadCredential
 from shared.ids import InstitutionId
 from shared.jose import gate
@@ -50,11 +50,11 @@ class Presented:
 
 def recognise(raw: bytes | str) -> Presented:
     """Step 0's work: recognise the format, read within limits. Never raises; what cannot be read holds its refusal."""
-    name = known.recognise(raw)
+    name = registry.recognise(raw)
     if name is None:
         return Presented(None, refusal="unknown-format")
     try:
-        found = known.read(raw, name)
+        found = registry.read(raw, name)
         return Presented(found.format, found.token, found.credential, found.commitment, found.presentation)
     except TestamurError as error:
         return Presented(name, refusal="malformed", detail=error.detail)

@@ -16,11 +16,11 @@ from shared.jose import gate
 from shared.jose.keys import VerificationKey
 from shared.trust.accreditation import TrustBook
 from shared.trust.scope import Decision
-from shared.verification import form, holder, parts, proof, standing, use
 from shared.verification.context import Case, Context, Signature, case_of, try_signature
 from shared.verification.policy import Policy
 from shared.verification.presented import recognise
 from shared.verification.report import Report
+from shared.verification.steps import content, holder, meaning, parts, proof, status
 from shared.verification.verdict import STEPS, StepResult, conclude, found, not_read, passed
 
 
@@ -28,7 +28,7 @@ def verify(context: Context) -> Report:
     """Answer one question from what is known here. Pure: the same context gives the same report."""
     presented = context.presented
     if presented.token is None or presented.credential is None:
-        steps: tuple[StepResult, ...] = (form.read(presented), *map(not_read, range(1, len(STEPS))))
+        steps: tuple[StepResult, ...] = (content.read(presented), *map(not_read, range(1, len(STEPS))))
     else:
         steps = _steps(case_of(context, presented.token, presented.credential))
     verdict, deciding = conclude(steps, context.policy.hardened)
@@ -46,29 +46,30 @@ def rehearse(
     presented = recognise(raw)
     token, said = presented.token, presented.credential
     if token is None or said is None:
-        return [form.read(presented)]
-    results = [form.read(presented), form.complete(said), form.coherent(said, policy.coherence), _signed_by(token, key)]
+        return [content.read(presented)]
+    results = [content.read(presented), content.complete(said), content.coherent(said, policy.coherence)]
+    results.append(_signed_by(token, key))
     if trust is not None:
         decision = trust.decide(said.institution.slug, proof.wanted(said), None, now)
         results.append(_allowed(decision))
-    results += [proof.in_time(said, max(now, said.valid_from)), use.meaning(said, said.credential.awarding_body.country)]
+    results += [proof.in_time(said, max(now, said.valid_from)), meaning.meaning(said, said.credential.awarding_body.country)]
     return results
 
 
 def _steps(case: Case) -> tuple[StepResult, ...]:
     said = case.said
     return (
-        form.read(case.presented),
-        form.complete(said),
-        form.coherent(said, case.policy.coherence),
+        content.read(case.presented),
+        content.complete(said),
+        content.coherent(said, case.policy.coherence),
         proof.signature(case),
         proof.accredited(case),
         proof.in_time(said, case.moment),
-        standing.status(case),
-        standing.registered(case),
+        status.status(case),
+        status.registered(case),
         holder.held(case),
         parts.hold(case),
-        use.meaning(said, case.country),
+        meaning.meaning(said, case.country),
     )
 
 

@@ -11,8 +11,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from shared.jose import jades, token
-from shared.verification.europass import verify_seal
+from shared.jose import token
+from shared.seals import jades
+from shared.verification.sealed.verify import verify_seal
 from shared.verification.verdict import Outcome
 from tests.bench.measure import ROUNDS, Row, at_least, rate
 from tests.shared_data import SHARED

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from shared.formats import elm_schema, elm_shapes
-from shared.formats.elm_shapes import ShapesUnusable
+from shared.formats.elm import schema as elm_schema
+from shared.formats.elm import shapes as elm_shapes
+from shared.formats.elm.shapes import ShapesUnusable
 from tests.shared_data import shared_file
 
 pytest.importorskip("pyshacl", reason="the extra testamur[shacl] is not installed")

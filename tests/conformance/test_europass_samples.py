@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared.jose import jades
-from shared.verification.europass import verify_seal
+from shared.seals import jades
+from shared.verification.sealed.verify import verify_seal
 from shared.verification.verdict import Outcome, Verdict
 from tests.shared_data import shared_file
 

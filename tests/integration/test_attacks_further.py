@@ -28,7 +28,7 @@ from shared.inbox import dead_letters, listener
 from shared.inbox.freshness import FRESHNESS
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
-from shared.trust import federation
+from shared.trust import federation_list
 from shared.trust.certificates import certify
 from shared.trust.nodes import Anchor, FederationList
 from shared.web.fetch import Fetcher
@@ -188,7 +188,7 @@ async def test_a_root_that_the_list_no_longer_names_certifies_nobody_from_that_m
         nodes = (ee.home.node().model_copy(update={"roots": (other_root.public_jwk,)}), pt.home.node())
         names = {"federation": "testamur", "version": 3, "issued": now, "expires": now + timedelta(days=30)}
         listed = FederationList(anchors=(Anchor(kid=anchor.kid, jwk=anchor.public_jwk),), nodes=nodes, **names)
-        pt.home.join(federation.sign(listed, [anchor]), {anchor.kid: anchor.verification_key()})
+        pt.home.join(federation_list.sign(listed, [anchor]), {anchor.kid: anchor.verification_key()})
         engine = pt.engine("verifier")
         async with asyncio.timeout(60):
             while engine.membership.list.version != 3:

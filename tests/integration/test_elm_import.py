@@ -11,7 +11,7 @@ import pytest
 
 from shared.credential import coherence, completeness, draft
 from shared.errors import TooLarge
-from shared.formats import elm
+from shared.formats.elm import read as elm
 from shared.jose.strict_json import NotStrictJson
 from tests.shared_data import shared_file
 

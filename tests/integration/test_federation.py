@@ -20,7 +20,7 @@ from shared.inbox.dead_letters import DEAD
 from shared.inbox.ordering import PENDING
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
-from shared.trust import federation, node_token
+from shared.trust import federation_list, node_token
 from shared.trust.nodes import Anchor, FederationList
 from tests.forge import head
 from tests.integration.federation_scene import (
@@ -230,7 +230,7 @@ def relist(anchored: Home, *others: Home, version: int, **status: str) -> bytes:
         anchors=(Anchor(kid=anchor.kid, jwk=anchor.public_jwk),),
         nodes=tuple(nodes),
     )
-    return federation.sign(listed, [anchor])
+    return federation_list.sign(listed, [anchor])
 
 
 async def goes_by(nation: Nation, version: int) -> bool:

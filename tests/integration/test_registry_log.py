@@ -16,7 +16,7 @@ from shared.clock import ManualClock
 from shared.events.entry import parse
 from shared.home.folder import Home
 from shared.settings import NodeSettings
-from shared.trust import federation, node_token
+from shared.trust import federation_list, node_token
 from shared.trust.nodes import Anchor, FederationList
 from tests.integration.registry_scene import NOON, Scene, home_of, running, set_up
 from tests.world import world
@@ -46,7 +46,7 @@ def join(home: Home, *others: Home, **changes: Any) -> None:
         anchors=(Anchor(kid=anchor.kid, jwk=anchor.public_jwk),),
         nodes=(home.node(), *(other.node().model_copy(update=changes) for other in others)),
     )
-    home.join(federation.sign(listed, [anchor]), {anchor.kid: anchor.verification_key()})
+    home.join(federation_list.sign(listed, [anchor]), {anchor.kid: anchor.verification_key()})
 
 
 def token_of(scene: Scene, tmp_path: Path, **changes: Any) -> str:
@@ -171,7 +171,7 @@ async def test_a_query_beyond_its_limits_is_refused(scene: Scene, tmp_path: Path
 async def test_everybody_may_read_the_federation_list_and_the_certificates(scene: Scene) -> None:
     listed = await scene.client.get("/federation")
     assert listed.content == scene.home.federation_file.read_bytes()
-    read_list = federation.verify(listed.content, pinned=scene.home.pinned(), held=scene.home.held, now=NOON).list
+    read_list = federation_list.verify(listed.content, pinned=scene.home.pinned(), held=scene.home.held, now=NOON).list
     assert [node.name for node in read_list.nodes] == ["ee", "pt"]
     again = await scene.client.get("/federation", headers={"if-none-match": listed.headers["etag"]})
     assert again.status_code == 304

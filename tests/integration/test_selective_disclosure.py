@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.formats import holding, open_badge, sd_jwt_vc, vc_jwt
+from shared.formats import holder, open_badge, sd_jwt_vc, vc_jwt
 from shared.jose import sd_jwt
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
@@ -71,7 +71,7 @@ async def test_one_credential_in_three_formats_is_valid_abroad_in_each(europe: W
 async def test_every_choice_of_what_to_show_is_valid_and_shows_that_alone(europe: World, key: LocalSigner) -> None:
     whole = (await issued(europe, key, sd_jwt_vc.NAME))[sd_jwt_vc.NAME].encode()
     for chosen in (pair for size in range(5) for pair in combinations(CONCEALED, size)):
-        shown = holding.choose(whole, chosen)
+        shown = holder.choose(whole, chosen)
         said = recognise(shown).credential
         assert said is not None
         told = {
@@ -86,25 +86,25 @@ async def test_every_choice_of_what_to_show_is_valid_and_shows_that_alone(europe
 
 async def test_who_shows_no_name_is_told_apart_and_a_policy_may_insist(europe: World, key: LocalSigner) -> None:
     whole = (await issued(europe, key, sd_jwt_vc.NAME))[sd_jwt_vc.NAME].encode()
-    _, _, steps = await asked(europe, holding.choose(whole, []))
+    _, _, steps = await asked(europe, holder.choose(whole, []))
     assert (steps[1]["outcome"], steps[1]["reason"]) == ("warning", "name-not-shown")
-    _, _, steps = await asked(europe, holding.choose(whole, ["givenName", "familyName"]))
+    _, _, steps = await asked(europe, holder.choose(whole, ["givenName", "familyName"]))
     assert steps[1]["outcome"] == "passed"
 
 
 async def test_the_holder_answers_a_question_and_the_answer_serves_nobody_else(europe: World, key: LocalSigner) -> None:
     whole = (await issued(europe, key, sd_jwt_vc.NAME))[sd_jwt_vc.NAME].encode()
-    shown, now = holding.choose(whole, ["familyName"]), europe["pt"].clock.now()
-    bound = holding.bind(shown, key, nonce=NONCE, audience=LISBON, now=now)
+    shown, now = holder.choose(whole, ["familyName"]), europe["pt"].clock.now()
+    bound = holder.bind(shown, key, nonce=NONCE, audience=LISBON, now=now)
     assert (await asked(europe, bound, nonce=NONCE, audience=LISBON))[2][8]["outcome"] == "passed"
     stranger = LocalSigner.generate(Purpose.HOLDER)
     wrong = {
         "another nonce": (bound, {"nonce": "other", "audience": LISBON}),
         "another audience": (bound, {"nonce": NONCE, "audience": "https://porto.example"}),
-        "another key": (holding.bind(shown, stranger, nonce=NONCE, audience=LISBON, now=now), None),
-        "an old one": (holding.bind(shown, key, nonce=NONCE, audience=LISBON, now=now - timedelta(hours=1)), None),
-        "from the future": (holding.bind(shown, key, nonce=NONCE, audience=LISBON, now=now + timedelta(hours=1)), None),
-        "over another choice": (holding.choose(whole, []) + bound.rpartition(b"~")[2], None),
+        "another key": (holder.bind(shown, stranger, nonce=NONCE, audience=LISBON, now=now), None),
+        "an old one": (holder.bind(shown, key, nonce=NONCE, audience=LISBON, now=now - timedelta(hours=1)), None),
+        "from the future": (holder.bind(shown, key, nonce=NONCE, audience=LISBON, now=now + timedelta(hours=1)), None),
+        "over another choice": (holder.choose(whole, []) + bound.rpartition(b"~")[2], None),
         "a false signature": (bound[:-4] + (b"AAAA" if not bound.endswith(b"AAAA") else b"BBBB"), None),
         "something else": (shown + shown.partition(b"~")[0], None),
     }
@@ -115,7 +115,7 @@ async def test_the_holder_answers_a_question_and_the_answer_serves_nobody_else(e
 
 async def test_a_binding_that_nobody_asked_for_proves_nothing_and_harms_nothing(europe: World, key: LocalSigner) -> None:
     whole = (await issued(europe, key, sd_jwt_vc.NAME))[sd_jwt_vc.NAME].encode()
-    bound = holding.bind(whole, key, nonce=NONCE, audience=LISBON, now=europe["pt"].clock.now())
+    bound = holder.bind(whole, key, nonce=NONCE, audience=LISBON, now=europe["pt"].clock.now())
     verdict, _, steps = await asked(europe, bound)
     assert (verdict, steps[8]["reason"]) == ("valid", "key-binding-not-asked")
     verdict, _, steps = await asked(europe, whole, nonce=NONCE, audience=LISBON)
@@ -125,7 +125,7 @@ async def test_a_binding_that_nobody_asked_for_proves_nothing_and_harms_nothing(
 async def test_a_disclosure_of_ones_own_making_is_refused(europe: World, key: LocalSigner) -> None:
     whole = (await issued(europe, key, sd_jwt_vc.NAME))[sd_jwt_vc.NAME].encode()
     better = sd_jwt.conceal("grade", {"en": "Excellent"})
-    forged = holding.choose(whole, ["familyName"]) + better.encoded + b"~"
+    forged = holder.choose(whole, ["familyName"]) + better.encoded + b"~"
     assert (await asked(europe, forged))[:2] == ("invalid", "malformed")
 
 

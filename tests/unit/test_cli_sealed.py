@@ -10,7 +10,8 @@ import pytest
 
 from services.cli.app import run
 from shared.credential import draft, written
-from shared.formats import elm, vc_jwt
+from shared.formats import vc_jwt
+from shared.formats.elm import read as elm
 from shared.formats.port import Issuance, new_salt
 from shared.ids import InstitutionId, new_ref
 from shared.jose.purpose import Purpose

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from shared.credential import draft, written
 from shared.credential.model import MicroCredential
-from shared.formats import elm, elm_export
+from shared.formats.elm import export as elm_export
+from shared.formats.elm import read as elm
 from tests.shared_data import ROOT, shared_file
 
 NOW = datetime(2026, 11, 23, 20, 19, tzinfo=UTC)

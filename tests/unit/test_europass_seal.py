@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from shared.credential import draft, written
-from shared.formats import elm_export
-from shared.jose import jades
-from shared.jose.specimen_seal import identity
+from shared.formats.elm import export as elm_export
 from shared.jose.token import encode
-from shared.trust import trusted_list
-from shared.verification.europass import SealReport, verify_seal
+from shared.seals import jades, trusted_list
+from shared.seals.specimen import identity
+from shared.verification.sealed.verify import SealReport, verify_seal
 from shared.verification.verdict import Outcome, Verdict
 from tests import sealing
 from tests.sealing import BEGIN, END, QC, authority, sealer

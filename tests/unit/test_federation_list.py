@@ -18,7 +18,7 @@ from shared.jose.purpose import KEY_CERTIFICATE, NODE_TOKEN, Purpose
 from shared.jose.refusals import SignatureInvalid, UnknownKey
 from shared.jose.signers import LocalSigner, WrongKeyForToken, seal
 from shared.trust.certificates import CertificateRefused, certify, read_certificate
-from shared.trust.federation import (
+from shared.trust.federation_list import (
     NO_LIST,
     FederationListMalformed,
     FederationListOlder,

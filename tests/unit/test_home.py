@@ -12,7 +12,7 @@ from shared.home.folder import Home
 from shared.home.membership import Membership
 from shared.settings import NodeSettings
 from shared.trust.certificates import read_certificate
-from shared.trust.federation import FederationListOlder
+from shared.trust.federation_list import FederationListOlder
 from tests.world import federate
 
 

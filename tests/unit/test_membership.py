@@ -17,8 +17,8 @@ from shared.home.membership import Membership
 from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
-from shared.trust import federation
-from shared.trust.federation import FederationListContradicts, FederationListRefused
+from shared.trust import federation_list
+from shared.trust.federation_list import FederationListContradicts, FederationListRefused
 from shared.trust.nodes import Anchor, FederationList
 from tests.world import found
 
@@ -38,7 +38,7 @@ def listed(home: Home, version: int, *signers: LocalSigner, **changes: Any) -> b
     names = tuple(Anchor(kid=signer.kid, jwk=signer.public_jwk) for signer in (A, B, C))
     body: dict[str, Any] = {"federation": "testamur", "version": version, "issued": now, "expires": now + timedelta(days=30)}
     one = FederationList(**{**body, "anchors": names, "nodes": (home.node(),), **changes})
-    return federation.sign(one, signers)
+    return federation_list.sign(one, signers)
 
 
 def puts(home: Home, raw: bytes) -> None:

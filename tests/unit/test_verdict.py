@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shared.events.status import CredentialReinstated
 from shared.jose.signers import seal
 from shared.status.fold import Status, fold
-from shared.trust.federation import Standing
+from shared.trust.federation_list import Standing
 from shared.trust.nodes import Left
 from shared.verification.policy import Policy, PolicySoftens
 from shared.verification.presented import recognise

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from services.verifier.settings import VerifierSettings
 from shared.errors import Misconfigured
-from shared.formats.elm_shapes import ShapesUnusable
+from shared.formats.elm.shapes import ShapesUnusable
 from tests import sealing
 from tests.shared_data import shared_file
 

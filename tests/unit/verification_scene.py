@@ -27,7 +27,7 @@ from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.status.facts import Fact
 from shared.trust.accreditation import TrustBook, TrustFact
-from shared.trust.federation import Standing
+from shared.trust.federation_list import Standing
 from shared.trust.nodes import Node
 from shared.verification.context import Context, Knowledge
 from shared.verification.presented import recognise

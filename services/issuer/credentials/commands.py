@@ -23,7 +23,7 @@ Draft = dict[str, Any]
 
 
 FormatName = Literal["vc+jwt", "dc+sd-jwt", "openbadge+jwt"]
-"""The formats that are issued: `shared.formats.known.FORMS`."""
+"""The formats that are issued: `shared.formats.registry.FORMS`."""
 
 DEFAULT_FORMATS: tuple[FormatName, ...] = ("vc+jwt",)
 

@@ -43,8 +43,8 @@ from shared.credential.shorthand import FullDraft
 from shared.credential.stack import PartReference
 from shared.errors import TestamurError
 from shared.events.issuance import CredentialIssued
-from shared.formats.known import FORMS, Form
 from shared.formats.port import Issuance, new_salt
+from shared.formats.registry import FORMS, Form
 from shared.formats.vc_jwt import commitment
 from shared.ids import InstitutionId, new_ref
 from shared.jose.signers import LocalSigner

@@ -20,7 +20,7 @@ from shared.credential.shorthand import expand
 from shared.credential.stack import ANY, PartReference, StackRule
 from shared.credential.stacking import ects_of, faults
 from shared.errors import TestamurError
-from shared.formats import known
+from shared.formats import registry
 from shared.trust import receipt
 
 
@@ -42,10 +42,10 @@ async def stacked(desk: Desk, command: StackCredential) -> tuple[IssueCredential
 def _handed(desk: Desk, number: int, part: PresentedPart) -> Handed | Fault:
     path = f"parts[{number}]"
     try:
-        name = known.recognise(part.credential)
+        name = registry.recognise(part.credential)
         if name is None:
             return Fault(path, "unknown-format", "it is in no format that is read here")
-        reading = known.read(part.credential, name)
+        reading = registry.read(part.credential, name)
     except TestamurError as error:
         return Fault(path, "malformed", error.detail)
     try:

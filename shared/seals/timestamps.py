@@ -22,9 +22,9 @@ from asn1crypto import x509 as asn1_x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from shared.jose import seal_certificate
 from shared.jose.refusals import KeyRefused
-from shared.jose.seal_certificate import CERTIFICATES_KEPT, Certificate
+from shared.seals import certificate as seal_certificate
+from shared.seals.certificate import CERTIFICATES_KEPT, Certificate
 
 LARGEST_TOKEN = 64 * 1024
 """Bytes of one token; those in use have three thousand."""

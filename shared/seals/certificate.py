@@ -1,7 +1,7 @@
 """What an X.509 certificate says of who sealed, and whether one certificate issued another (RFC 5280). None is trusted here.
 
 - A chain is followed by signature from the sealing certificate up, through those that the file brings along; that it ends
-  somewhere does not make it trusted. A trusted list does (`shared.trust.trusted_list`).
+  somewhere does not make it trusted. A trusted list does (`shared.seals.trusted_list`).
 - Revocation is not asked for: that needs the network. The report says so.
 """
 

@@ -19,7 +19,7 @@ from typing import Any
 from shared.credential import vocabulary
 from shared.credential.duration import parse_duration
 from shared.errors import Invalid, Malformed, TooLarge
-from shared.formats.linked_data import NOWHERE, Node, is_a, many, nodes, one, only_text, only_uri, uris
+from shared.formats.elm.linked_data import NOWHERE, Node, is_a, many, nodes, one, only_text, only_uri, uris
 from shared.jose import strict_json
 
 LARGEST = 512 * 1024

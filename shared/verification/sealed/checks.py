@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from shared.clock import rfc3339
-from shared.jose.jades import Seal
-from shared.jose.seal_certificate import Certificate
-from shared.trust import trusted_list
-from shared.trust.trusted_list import ISSUES_QUALIFIED, STAMPS_QUALIFIED, TrustedList
+from shared.seals import trusted_list
+from shared.seals.certificate import Certificate
+from shared.seals.jades import Seal
+from shared.seals.trusted_list import ISSUES_QUALIFIED, STAMPS_QUALIFIED, TrustedList
 from shared.verification.verdict import Outcome
 
 _BROKEN = {

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from shared.errors import Misconfigured
-from shared.formats.linked_data import is_a, nodes, only_text
+from shared.formats.elm.linked_data import is_a, nodes, only_text
 from shared.jose import strict_json
 
 if TYPE_CHECKING:

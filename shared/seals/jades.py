@@ -18,12 +18,13 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from shared.jose import strict_json, timestamps
+from shared.jose import strict_json
 from shared.jose.algorithms import ALGORITHMS
 from shared.jose.refusals import KeyRefused, TokenMalformed
-from shared.jose.seal_certificate import Certificate, path_from, public_key, read_certificate
-from shared.jose.timestamps import Timestamp
 from shared.jose.token import decode, encode, refuse
+from shared.seals import timestamps
+from shared.seals.certificate import Certificate, path_from, public_key, read_certificate
+from shared.seals.timestamps import Timestamp
 
 LARGEST = 512 * 1024
 """Bytes of a sealed file: the Commission's own samples have 150 KB, most of it pictures."""

@@ -19,7 +19,7 @@ from shared.credential.levels import eqf_of
 from shared.formats.port import ReadCredential
 from shared.status.facts import Fact
 from shared.trust.accreditation import COMPROMISED, Place
-from shared.trust.federation import Standing
+from shared.trust.federation_list import Standing
 from shared.trust.nodes import Node
 from shared.trust.scope import REFUSALS, Decision, Wanted
 from shared.verification.context import Case, Signature

@@ -2,7 +2,7 @@
 
 JSON-LD drops what its context does not map without a word, so a document can say more to a person than to a program, and
 SHACL cannot see it. This schema looks at the document as it is written: each node by its `type`, members known and required;
-texts by language; nothing fetched. The classes are data (`elm_classes.json`, with source and version).
+texts by language; nothing fetched. The classes are data (`classes.json`, with source and version).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def faults(document: Mapping[str, Any]) -> tuple[SchemaFault, ...]:
 
 @cache
 def _data() -> dict[str, Any]:
-    data: dict[str, Any] = orjson.loads(files(__package__).joinpath("elm_classes.json").read_bytes())
+    data: dict[str, Any] = orjson.loads(files(__package__).joinpath("classes.json").read_bytes())
     return data
 
 

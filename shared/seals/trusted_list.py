@@ -19,8 +19,8 @@ from defusedxml import DefusedXmlException
 from defusedxml import ElementTree as SafeTree
 
 from shared.errors import Malformed, TooLarge
-from shared.jose import seal_certificate
-from shared.jose.seal_certificate import Certificate
+from shared.seals import certificate as seal_certificate
+from shared.seals.certificate import Certificate
 
 LARGEST = 20 * 1024 * 1024
 """Bytes of a list; the largest national ones have ten million."""

@@ -22,10 +22,11 @@ from typing import Any
 
 from shared.credential.coherence import DEFAULT_POLICY, CoherencePolicy
 from shared.errors import TestamurError
-from shared.formats import elm_shapes, europass
+from shared.formats import europass
+from shared.formats.elm import shapes as elm_shapes
 from shared.formats.europass import Party, Sealed
-from shared.trust.trusted_list import TrustedList
-from shared.verification.seal import (
+from shared.seals.trusted_list import TrustedList
+from shared.verification.sealed.checks import (
     Check,
     held,
     intact,
