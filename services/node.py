@@ -33,7 +33,7 @@ from shared.web.app import make_app
 from shared.web.command import View
 from shared.web.health import Check
 from shared.web.problems import ProblemResponse
-from shared.web.serve import serve
+from shared.web.server.serve import serve
 from shared.web.strict import router
 
 SERVICES = ("registry", "issuer", "verifier", "notifier")

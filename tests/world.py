@@ -45,7 +45,7 @@ from shared.log.relay import MARKS
 from shared.settings import NodeSettings
 from shared.trust import federation_list
 from shared.trust.nodes import Anchor, FederationList
-from shared.web.auth import SCOPES, mint_access_token
+from shared.web.auth.bearer import SCOPES, mint_access_token
 from tests.shared_data import ROOT
 
 SERVICES = {

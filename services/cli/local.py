@@ -20,8 +20,8 @@ from shared.ids import is_node_name
 from shared.settings import NodeSettings
 from shared.trust import federation_list, node_token
 from shared.trust.nodes import FederationList
-from shared.web.authorities import mint_access_token
-from shared.web.scopes import ROLES
+from shared.web.auth.authorities import mint_access_token
+from shared.web.auth.scopes import ROLES
 
 HomeFolder = Annotated[Path | None, typer.Option("--home", envvar="TESTAMUR_HOME", help="The node's folder.")]
 NodeName = Annotated[str | None, typer.Option("--node", envvar="TESTAMUR_NODE", help="The node's name, such as ee.")]

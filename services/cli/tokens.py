@@ -9,7 +9,7 @@ import typer
 from services.cli import local
 from services.cli.local import AsJson, HomeFolder, NodeName
 from services.cli.output import print_json
-from shared.web.scopes import ROLES
+from shared.web.auth.scopes import ROLES
 
 app = typer.Typer()
 

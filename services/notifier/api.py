@@ -20,7 +20,7 @@ from services.notifier.views import (
     subscription_view,
 )
 from shared.ids import new_event_id
-from shared.web.auth import Caller, requires
+from shared.web.auth.bearer import Caller, requires
 from shared.web.idempotency import KEYED
 from shared.web.paging import Page, Paged, page
 from shared.web.strict import router

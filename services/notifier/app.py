@@ -20,8 +20,8 @@ from shared.settings import NodeSettings
 from shared.version import __version__
 from shared.web import operations
 from shared.web.app import make_app
-from shared.web.fetch import Fetcher
-from shared.web.floor import open_floor
+from shared.web.outgoing.fetch import Fetcher
+from shared.web.service_floor import open_floor
 
 SWEEP_SECONDS = 3_600.0
 """How often deliveries whose time is over are looked for."""

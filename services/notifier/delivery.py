@@ -19,7 +19,7 @@ from services.notifier.settings import NotifierSettings
 from shared.clock import Clock
 from shared.store.port import PAGE, Document, Store, Transaction
 from shared.telemetry import get_logger, histogram
-from shared.web.fetch import Fetcher
+from shared.web.outgoing.fetch import Fetcher
 
 POLL = 0.25
 """Seconds between looks at what is due."""

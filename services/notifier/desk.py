@@ -9,7 +9,7 @@ from fastapi import Request
 from services.notifier.settings import NotifierSettings
 from shared.store.port import Store
 from shared.web.door import Door
-from shared.web.fetch import Fetcher
+from shared.web.outgoing.fetch import Fetcher
 
 
 @dataclass(frozen=True, slots=True)

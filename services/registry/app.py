@@ -29,7 +29,7 @@ from shared.settings import NodeSettings
 from shared.version import __version__
 from shared.web import operations
 from shared.web.app import make_app
-from shared.web.floor import open_floor
+from shared.web.service_floor import open_floor
 
 COLLECTIONS = (
     *trust.COLLECTIONS,

@@ -19,7 +19,7 @@ from shared.formats import europass
 from shared.formats.registry import FORMS
 from shared.jose import strict_json
 from shared.trust.nodes import Node
-from shared.web.auth import Caller, requires
+from shared.web.auth.bearer import Caller, requires
 from shared.web.command import JsonBytes
 from shared.web.operations import Running
 from shared.web.problems import refusal

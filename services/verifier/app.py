@@ -24,7 +24,7 @@ from shared.verification.policy import Policy
 from shared.version import __version__
 from shared.web import operations
 from shared.web.app import make_app
-from shared.web.floor import open_floor
+from shared.web.service_floor import open_floor
 
 
 def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | None = None) -> FastAPI:

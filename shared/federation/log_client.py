@@ -65,7 +65,7 @@ class Answer(Protocol):
 
 
 class Fetch(Protocol):
-    """The one way out (`shared.web.fetch.Fetcher`)."""
+    """The one way out (`shared.web.outgoing.fetch.Fetcher`)."""
 
     async def get(
         self,

@@ -1,9 +1,12 @@
 """The HTTP floor: how a request comes in, and the only way out.
 
-Read in this order.
-In: app.py (the factory), limits.py and observed.py (around every request), strict.py and command.py (the body), problems.py
-(every refusal), auth.py with scopes.py, authorities.py and keysets.py (who may), ratelimit.py, door.py with idempotency.py
-(the one transaction of a request), paging.py, conditional.py, health.py.
-Out: fetch.py, with outbound.py and addresses.py.
-Underneath: serve.py and wire.py.
+1. `app`            the factory; `service_floor` opens what an app stands on
+2. `limits`         what is refused before any of our code looks; `observed` is around every request
+3. `strict`         the body, read strictly; `command` is its shape; `problems` is every refusal
+4. `auth`           who may; `ratelimit` how often
+5. `door`           the one transaction of a request, with `idempotency`
+6. `paging`         long lists; `conditional` requests
+7. `health`         what operators point at; `operations` what they look at
+8. `outgoing`       the only way out
+9. `server`         what serves an app
 """

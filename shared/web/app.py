@@ -24,7 +24,7 @@ from shared.clock import Clock, SystemClock
 from shared.errors import TestamurError
 from shared.settings import NodeSettings
 from shared.telemetry import Telemetry, setup
-from shared.web.auth import Authorities
+from shared.web.auth.bearer import Authorities
 from shared.web.health import Check, health_routes
 from shared.web.limits import Limits
 from shared.web.observed import Observed

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from shared.log.outbox import Outbox, Unit
-from shared.web.authorities import Caller
+from shared.web.auth.authorities import Caller
 from shared.web.idempotency import Answer, AnswerVault, RequestInFlight, Slot, sweep
 from shared.web.problems import IdempotencyKeyMissing
 

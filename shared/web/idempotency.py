@@ -25,7 +25,7 @@ from starlette.responses import Response
 from shared.errors import Conflict, Invalid, TestamurError
 from shared.log.outbox import Unit
 from shared.store.port import PAGE, Collection, Index, Store, Transaction
-from shared.web.authorities import Caller
+from shared.web.auth.authorities import Caller
 
 IDEMPOTENCY = Collection("idempotency", (Index(("day",)),))
 """One row an idempotency key, by the hash of what it belongs to; `day` is the one on which it ends."""

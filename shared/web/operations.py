@@ -12,7 +12,7 @@ from shared.engine.engine import Engine
 from shared.errors import NotFound
 from shared.inbox.dead_letters import DEAD, exhume, stamp
 from shared.store.port import Document
-from shared.web.auth import Caller, requires
+from shared.web.auth.bearer import Caller, requires
 from shared.web.command import View
 from shared.web.paging import Page, Paged, page
 from shared.web.strict import router

@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from shared.jose import strict_json
-from shared.web.auth import admit, scopes_of
+from shared.web.auth.bearer import admit, scopes_of
 from shared.web.command import JsonBytes
 from shared.web.problems import UnsupportedMediaType
 from shared.web.ratelimit import metered

@@ -16,7 +16,7 @@ from shared.credential import written
 from shared.home.folder import Home
 from shared.log.outbox import Outbox
 from shared.store.open import open_store
-from shared.web.authorities import Caller
+from shared.web.auth.authorities import Caller
 from tests.integration.federation_scene import archive, comes_to, comes_true, holds_all, ref_of
 from tests.world import EXAMPLE, Nation
 

@@ -27,7 +27,7 @@ from shared.home.folder import Home
 from shared.ids import new_event_id, new_ref, topic_name
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
-from shared.web.auth import SCOPES, mint_access_token
+from shared.web.auth.bearer import SCOPES, mint_access_token
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "data-literacy.yaml"

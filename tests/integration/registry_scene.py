@@ -31,7 +31,7 @@ from shared.jose.signers import LocalSigner
 from shared.keys.file import KeyFile
 from shared.log.archive import read_on
 from shared.settings import NodeSettings
-from shared.web.auth import SCOPES, mint_access_token
+from shared.web.auth.bearer import SCOPES, mint_access_token
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SCOPE: dict[str, Any] = {"credential_types": ["micro-credential"], "eqf_max": 7, "isced_f": ["06"]}

@@ -31,7 +31,7 @@ from shared.jose.signers import LocalSigner
 from shared.trust import federation_list
 from shared.trust.certificates import certify
 from shared.trust.nodes import Anchor, FederationList
-from shared.web.fetch import Fetcher
+from shared.web.outgoing.fetch import Fetcher
 from tests.forge import by, head, heads, message, rogue
 from tests.integration.test_attacks import STATUS_OF_EE, _reasons, _revocation, _scene
 from tests.world import Nation, federate, found, honest, world

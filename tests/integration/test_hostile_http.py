@@ -15,10 +15,10 @@ from fastapi import FastAPI, Path, Query
 
 from shared.clock import Instant
 from shared.settings import NodeSettings
-from shared.web import wire
 from shared.web.app import make_app
 from shared.web.command import Command, View
-from shared.web.serve import serve
+from shared.web.server import http1
+from shared.web.server.serve import serve
 from shared.web.strict import router
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -220,9 +220,9 @@ async def test_a_nonsensical_content_length_is_refused(url: str, length: str) ->
 @pytest.mark.parametrize(
     "head",
     [
-        b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * (wire.MAX_HEAD_BYTES + 1) + b"\r\n\r\n",
-        b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"X-Many: a\r\n" * (wire.MAX_HEADERS + 1) + b"\r\n",
-        b"GET /" + b"a" * (wire.MAX_HEAD_BYTES + 1) + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * (http1.MAX_HEAD_BYTES + 1) + b"\r\n\r\n",
+        b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"X-Many: a\r\n" * (http1.MAX_HEADERS + 1) + b"\r\n",
+        b"GET /" + b"a" * (http1.MAX_HEAD_BYTES + 1) + b" HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Endless: " + b"a" * 1_000_000,
     ],
     ids=["long header", "many headers", "long address", "endless header"],
@@ -235,7 +235,7 @@ async def test_a_huge_head_is_a_431(url: str, head: bytes) -> None:
 
 
 async def test_a_head_that_drips_is_a_408(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "HEAD_SECONDS", 0.05)
+    monkeypatch.setattr(http1, "HEAD_SECONDS", 0.05)
     status, _, body = await raw_exchange(url, b"GET /healthz HTTP/1.1\r\nHost: ")
     assert status == 408
     assert json.loads(body)["type"] == "/problems/head-too-slow"

@@ -8,7 +8,7 @@ import pytest
 
 from shared.federation.log_client import LogNotServed, Pages, Wanted
 from shared.trust.nodes import Node
-from shared.web.fetch import Fetcher
+from shared.web.outgoing.fetch import Fetcher
 from tests.integration.federation_scene import comes_true, free_port, served
 from tests.integration.rotten_neighbour import MUCH_OF_NOTHING, rotten_neighbour
 from tests.world import Nation, federate, found

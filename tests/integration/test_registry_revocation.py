@@ -17,7 +17,7 @@ from shared.events.status import CredentialReinstated, CredentialRevoked, Creden
 from shared.events.trust import InstitutionKeyRetired
 from shared.ids import new_ref
 from shared.log.outbox import AUDIT
-from shared.web.auth import Caller
+from shared.web.auth.bearer import Caller
 from tests.integration.registry_scene import NOON, Scene, home_of, registry, running, until
 
 

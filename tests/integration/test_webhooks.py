@@ -23,8 +23,8 @@ from services.notifier.domain import DELAYS, SubscriptionDisabled
 from services.notifier.repository import DELIVERIES, DUE, SUBSCRIPTIONS
 from services.notifier.settings import NotifierSettings
 from shared.ids import new_ref
-from shared.web.fetch import Fetcher
-from shared.web.serve import serve
+from shared.web.outgoing.fetch import Fetcher
+from shared.web.server.serve import serve
 from tests.shared_data import shared_file
 from tests.unit.notifier_scene import NOW, Scene, notifier, revoked
 

@@ -11,7 +11,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from shared.ids import new_ref
-from shared.web.serve import serve
+from shared.web.server.serve import serve
 from tests.integration.test_webhooks import Receiver
 from tests.world import Nation, World, honest, world
 

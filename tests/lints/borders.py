@@ -65,8 +65,8 @@ VENDORS = (
 OUTSIDE = (
     Border(
         ("httpx", "requests", "urllib.request", "urllib3", "aiohttp", "http.client"),
-        ("shared/web/fetch.py", "services/cli/*", "shared/client.py"),
-        "a service asks others by shared/web/fetch.py only, which checks where it connects to",
+        ("shared/web/outgoing/*", "services/cli/*", "shared/client.py"),
+        "a service asks others by shared/web/outgoing/fetch.py only, which checks where it connects to",
     ),
 )
 
@@ -97,7 +97,7 @@ def vendor_is_known_to_its_adapter(source: Source) -> Iterator[Finding]:
 
 
 def outgoing_http_has_one_door(source: Source) -> Iterator[Finding]:
-    """Outgoing HTTP goes by shared/web/fetch.py; the command line and the client talk to their own node."""
+    """Outgoing HTTP goes by shared/web/outgoing/fetch.py; the command line and the client talk to their own node."""
     yield from _crossings(source, OUTSIDE)
 
 

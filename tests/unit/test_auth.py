@@ -21,12 +21,12 @@ from shared.jose.purpose import ACCESS_TOKEN, Purpose
 from shared.jose.signers import LocalSigner, seal
 from shared.settings import AuthorisationServer, NodeSettings
 from shared.web.app import make_app
-from shared.web.auth import ROLES, SCOPES, Authorities, Caller, mint_access_token, requires
+from shared.web.auth.bearer import ROLES, SCOPES, Authorities, Caller, mint_access_token, requires
+from shared.web.auth.keysets import RETRY_SECONDS, STALE_SECONDS, LocalKeys
+from shared.web.auth.scopes import FOR_NO_INSTITUTION
 from shared.web.command import View
-from shared.web.fetch import Fetcher, FetchFailed
-from shared.web.keysets import RETRY_SECONDS, STALE_SECONDS, LocalKeys
-from shared.web.scopes import FOR_NO_INSTITUTION
-from shared.web.serve import serve
+from shared.web.outgoing.fetch import Fetcher, FetchFailed
+from shared.web.server.serve import serve
 from shared.web.strict import router
 
 NOW = datetime(2026, 11, 23, 20, 19, tzinfo=UTC)

@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from shared.clock import SystemClock
 from shared.errors import Misconfigured, TestamurError
 from shared.telemetry import continue_from
-from shared.web.addresses import AllowList, is_public
-from shared.web.fetch import Fetcher, FetchFailed, FetchRefused
-from shared.web.outbound import Target
+from shared.web.outgoing.addresses import AllowList, is_public
+from shared.web.outgoing.fetch import Fetcher, FetchFailed, FetchRefused
+from shared.web.outgoing.outbound import Target
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 LOOPBACK = ("127.0.0.0/8",)

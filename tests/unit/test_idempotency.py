@@ -23,7 +23,7 @@ from shared.store.open import open_store
 from shared.store.port import Collection, Store
 from shared.web import idempotency
 from shared.web.app import make_app
-from shared.web.auth import Caller
+from shared.web.auth.bearer import Caller
 from shared.web.command import Command, View
 from shared.web.conditional import etag
 from shared.web.door import Door

@@ -112,7 +112,7 @@ SOUND: list[tuple[Lint, str, str]] = [
     (vendor_is_known_to_its_adapter, "shared/bus/kafka/consumer.py", "import aiokafka\n"),
     (vendor_is_known_to_its_adapter, "shared/bus/sqlite/log.py", "import sqlite3\n"),
     (vendor_is_known_to_its_adapter, "shared/a.py", "import motorway\n"),
-    (outgoing_http_has_one_door, "shared/web/fetch.py", "import httpx\n"),
+    (outgoing_http_has_one_door, "shared/web/outgoing/fetch.py", "import httpx\n"),
     (outgoing_http_has_one_door, "shared/a.py", "from urllib.parse import urlsplit\n"),
     (print_is_for_the_command_line, "services/cli/a.py", "print(1)\n"),
     (print_is_for_the_command_line, "shared/a.py", "console.print(1)\n"),

@@ -22,7 +22,7 @@ from shared.web.app import make_app
 from shared.web.command import Command, JsonBytes, View
 from shared.web.problems import all_problems, refusal
 from shared.web.ratelimit import Limiter, address_of, metered
-from shared.web.serve import serve
+from shared.web.server.serve import serve
 from shared.web.strict import router
 
 SETTINGS = NodeSettings.load(node="ee")

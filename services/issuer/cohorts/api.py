@@ -14,7 +14,7 @@ from services.issuer.cohorts.commands import LARGEST_BODY, CheckCohort, CohortCh
 from services.issuer.credentials.handlers import require_institution
 from services.issuer.desk import Desk
 from shared.ids import REF
-from shared.web.auth import Caller, requires
+from shared.web.auth.bearer import Caller, requires
 from shared.web.idempotency import KEYED
 from shared.web.paging import Page, Paged, page
 from shared.web.strict import router

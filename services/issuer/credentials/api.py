@@ -25,7 +25,7 @@ from shared.errors import TestamurError
 from shared.formats import sd_jwt_vc
 from shared.ids import REF, SLUG
 from shared.log.outbox import Unit
-from shared.web.auth import Caller, require_scope, requires
+from shared.web.auth.bearer import Caller, require_scope, requires
 from shared.web.idempotency import KEYED
 from shared.web.paging import Page, Paged, page
 from shared.web.problems import problem_responses

@@ -11,7 +11,7 @@ from services.issuer.desk import Desk
 from services.issuer.keys import handlers
 from services.issuer.keys.commands import KeyView
 from shared.ids import SLUG
-from shared.web.auth import Caller, requires
+from shared.web.auth.bearer import Caller, requires
 from shared.web.idempotency import KEYED
 from shared.web.strict import router
 

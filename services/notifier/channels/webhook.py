@@ -20,7 +20,7 @@ from standardwebhooks import Webhook
 
 from shared.clock import Clock
 from shared.errors import TestamurError
-from shared.web.fetch import Fetched, Fetcher
+from shared.web.outgoing.fetch import Fetched, Fetcher
 
 SECRET_BYTES = 32
 """Between 24 and 64 by the scheme."""

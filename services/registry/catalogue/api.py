@@ -11,7 +11,7 @@ from services.registry.catalogue.commands import OfferSummary, OfferView, Publis
 from services.registry.catalogue.domain import Listed, Sought, shown
 from services.registry.catalogue.index import OfferIndex
 from shared.ids import NODE_NAME, SLUG
-from shared.web.auth import Caller, requires
+from shared.web.auth.bearer import Caller, requires
 from shared.web.door import Door
 from shared.web.idempotency import KEYED
 from shared.web.paging import Page, Paged, page_from

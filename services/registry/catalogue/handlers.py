@@ -31,7 +31,7 @@ from shared.log.outbox import Unit
 from shared.store.port import Document, Reader
 from shared.telemetry import get_logger
 from shared.trust.scope import PLACES, REFUSALS
-from shared.web.authorities import Caller
+from shared.web.auth.authorities import Caller
 
 _log = get_logger("catalogue")
 

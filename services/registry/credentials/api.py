@@ -10,7 +10,7 @@ from fastapi import Path, Request, Response
 from services.registry.credentials import handlers
 from services.registry.credentials.commands import CredentialView, RevokeCredential, SuspendCredential
 from shared.ids import REF
-from shared.web.auth import Caller, requires
+from shared.web.auth.bearer import Caller, requires
 from shared.web.conditional import etag, if_match
 from shared.web.door import Door
 from shared.web.idempotency import KEYED

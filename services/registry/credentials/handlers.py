@@ -19,7 +19,7 @@ from shared.inbox.received import Heard
 from shared.log.outbox import Outbox, Unit
 from shared.store.port import DuplicateKey, Reader
 from shared.trust.scope import Wanted
-from shared.web.authorities import Caller
+from shared.web.auth.authorities import Caller
 from shared.web.conditional import require_match
 
 DUE_PAGE = 100

@@ -9,7 +9,7 @@ from fastapi import Path, Request, Response
 from services.registry.revocations import handlers
 from services.registry.revocations.commands import OperationView, RevokeCredentials
 from shared.ids import REF
-from shared.web.auth import Caller, requires
+from shared.web.auth.bearer import Caller, requires
 from shared.web.door import Door
 from shared.web.idempotency import KEYED
 from shared.web.strict import router

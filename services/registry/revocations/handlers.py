@@ -16,7 +16,7 @@ from shared.events.issuance import CredentialIssued, person
 from shared.ids import new_ref
 from shared.log.outbox import Outbox, Unit
 from shared.store.port import Reader
-from shared.web.authorities import Caller
+from shared.web.auth.authorities import Caller
 
 APPLY_PAGE = 500
 """Credentials that one transaction revokes when a key's are revoked; other work goes on between two pages."""

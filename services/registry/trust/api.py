@@ -12,7 +12,7 @@ from shared.errors import Unavailable
 from shared.ids import REF, SLUG
 from shared.store.port import Document
 from shared.trust.nodes import Node
-from shared.web.auth import Caller, requires
+from shared.web.auth.bearer import Caller, requires
 from shared.web.door import Door
 from shared.web.idempotency import KEYED
 from shared.web.paging import Page, Paged, page

@@ -21,7 +21,7 @@ from shared.ids import new_ref
 from shared.log.outbox import Unit
 from shared.store.port import Reader
 from shared.trust.nodes import Node
-from shared.web.authorities import Caller
+from shared.web.auth.authorities import Caller
 
 
 class ValidityBackwards(Invalid):

@@ -20,7 +20,7 @@ from shared.jose import strict_json
 from shared.jose.keys import VerificationKey, from_jwks
 from shared.jose.purpose import Purpose
 from shared.telemetry import get_logger
-from shared.web.fetch import Fetcher, FetchFailed
+from shared.web.outgoing.fetch import Fetcher, FetchFailed
 
 REFRESH_SECONDS = 600.0
 """A key that its server has withdrawn is believed this long at most, as long as the server answers."""

@@ -19,10 +19,10 @@ from shared.inbox.received import Handler
 from shared.settings import NodeSettings
 from shared.store.port import Collection
 from shared.web import idempotency
-from shared.web.authorities import Authorities
+from shared.web.auth.authorities import Authorities
+from shared.web.auth.keysets import OwnKeys
 from shared.web.door import Door
-from shared.web.fetch import Fetcher
-from shared.web.keysets import OwnKeys
+from shared.web.outgoing.fetch import Fetcher
 
 SWEEP_SECONDS = 3_600.0
 """How often stored answers whose time is over are looked for."""

@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from shared.errors import Misconfigured
-from shared.web.wire import BoundedProtocol
+from shared.web.server.http1 import BoundedProtocol
 
 GRACE = 5.0
 """Seconds that requests under way may take to finish when the server ends."""

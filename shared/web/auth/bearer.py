@@ -19,9 +19,9 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
 from shared.errors import Forbidden, Unauthenticated
-from shared.web.authorities import Authorities, Caller, mint_access_token
+from shared.web.auth.authorities import Authorities, Caller, mint_access_token
+from shared.web.auth.scopes import FOR_NO_INSTITUTION, ROLES, SCOPES
 from shared.web.ratelimit import Limiters, address_of
-from shared.web.scopes import FOR_NO_INSTITUTION, ROLES, SCOPES
 
 __all__ = [
     "ROLES",

@@ -16,7 +16,7 @@ from socket import SOCK_STREAM, gaierror
 import httpcore
 
 from shared.errors import Invalid, Unavailable
-from shared.web.addresses import Address, AllowList, parse
+from shared.web.outgoing.addresses import Address, AllowList, parse
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """All addresses of a host name, as text; raises OSError when there are none."""

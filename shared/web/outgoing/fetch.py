@@ -21,8 +21,8 @@ import httpcore
 import httpx
 
 from shared.telemetry import current_traceparent
-from shared.web.addresses import AllowList
-from shared.web.outbound import FetchFailed, FetchRefused, Judge, JudgedBackend, Resolver, Target, system_resolver
+from shared.web.outgoing.addresses import AllowList
+from shared.web.outgoing.outbound import FetchFailed, FetchRefused, Judge, JudgedBackend, Resolver, Target, system_resolver
 
 __all__ = ["FetchFailed", "FetchRefused", "Fetched", "Fetcher", "Resolver"]
 

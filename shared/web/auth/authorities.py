@@ -23,8 +23,8 @@ from shared.jose import gate
 from shared.jose.purpose import ACCESS_TOKEN
 from shared.jose.signers import Signer, seal
 from shared.settings import AuthorisationServer, NodeSettings
-from shared.web.fetch import Fetcher
-from shared.web.keysets import KeySource, LocalKeys, RemoteKeys, keys_of_file
+from shared.web.auth.keysets import KeySource, LocalKeys, RemoteKeys, keys_of_file
+from shared.web.outgoing.fetch import Fetcher
 
 MAX_TOKEN_BYTES = 16 * 1024
 
