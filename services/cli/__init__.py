@@ -1,9 +1,8 @@
-"""The command line: everything a person or a script does with a node, one file per group of commands.
+"""The command line: everything a person or a script does with a node, a folder for each group of commands.
 
-Read in this order: app.py (the groups, how errors become one line and an exit code), local.py and remote.py (which node
-is meant, and by which token), output.py, then the groups: credentials.py, revocations.py, institutions.py,
-federations.py, serving.py, tokens.py, events.py, dead.py, doctor.py; and the demo: demo.py, demo_world.py,
-demo_story.py, demo_forgeries.py.
+Read `app` (errors become one line and an exit code: `exit_codes`), `command_table` (which module holds which
+command), `local` and `remote` (which node is meant, and by which token), `output` and `datetimes` (what a person sees
+and writes). Then the folders: `credential`, `registry`, `federation`, `node`, `broker` and `demo`.
 
-A command that talks to a node uses the same HTTP doors as everybody else; nothing here opens a node's store.
+A command that talks to a node uses the same API as everybody else; nothing but `migrate` opens a node's store.
 """

@@ -12,9 +12,9 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.exits import HELP, Code
+from services.cli.command_table import GROUPS, Commands
+from services.cli.exit_codes import HELP, Code
 from services.cli.output import err, print_json
-from services.cli.table import GROUPS, Commands
 from shared.client import NodeUnreachable, ProblemError
 from shared.errors import TestamurError, Unavailable
 from shared.version import __version__

@@ -16,7 +16,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from services.cli.serving import spare_the_collector
+from services.cli.node.serving import spare_the_collector
 from tests.bench import batch, border, border_hole, border_kafka, credentials, engines, europass, formats, replica, storage
 from tests.bench.measure import Row
 from tests.shared_data import ROOT

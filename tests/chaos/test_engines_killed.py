@@ -20,8 +20,8 @@ from typing import Any
 import httpx
 import pytest
 
-from services.cli.moving import state_hashes
-from services.cli.serving import START
+from services.cli.node.migration import state_hashes
+from services.cli.node.serving import START
 from services.registry.credentials.repository import REFUSALS
 from services.verifier import repository as verifier
 from shared.bus.kafka.mirror_maker import properties

@@ -18,7 +18,7 @@ import orjson
 import pytest
 
 from services.cli import local
-from services.cli.demo_world import PATIENCE
+from services.cli.demo.world import PATIENCE
 from tests.e2e.story import Elsewhere
 from tests.engines import containers
 from tests.engines.run import LABEL, RUN

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 from rich.console import Console
 
-from services.cli import demo_forgeries as forgeries
-from services.cli.anchor import AnchorFolder
-from services.cli.demo_story import Outcome, Story
-from services.cli.demo_world import Nation, World, until
+from services.cli.demo import forgeries
+from services.cli.demo import story as scenes
+from services.cli.demo.stage import Outcome, Stage
+from services.cli.demo.world import Nation, World, until
+from services.cli.federation.anchor import AnchorFolder
 from shared.client import SERVICES, Client, NodeUnreachable, ProblemError
 from shared.home.folder import Home
 
@@ -66,29 +67,29 @@ class Elsewhere(Nation):
 
 def tell(estonia: Elsewhere, portugal: Elsewhere, seed: int = 1) -> list[Outcome]:
     """The whole story between two nations of one federation; an answer that is not the expected one fails in words."""
-    story, told = _story(estonia, portugal, seed)
-    outcomes = story.tell()
+    stage, told = _stage(estonia, portugal)
+    outcomes = scenes.tell(stage, seed)
     assert all(outcome.as_expected for outcome in outcomes), told.getvalue()
     return outcomes
 
 
 def tell_at_home(nation: Elsewhere, seed: int = 1) -> list[Outcome]:
     """What of the story one nation can tell by itself. The music school has no part in it."""
-    story, told = _story(nation, nation, seed)
+    stage, told = _stage(nation, nation)
     nation.start()
-    story._accredit()
-    issued = story._issue("Issued")
-    story._verify_abroad(issued)
-    story._revoke(issued)
-    story.expect("one byte changed", forgeries.one_byte_changed(issued["credential"], seed)[0], AT_HOME[-1])
-    assert all(outcome.as_expected for outcome in story.outcomes), told.getvalue()
-    return story.outcomes
+    scenes.accredit(stage)
+    issued = scenes.issue(stage, "Issued")
+    scenes.verify_abroad(stage, issued)
+    scenes.revoke(stage, issued)
+    stage.expect("one byte changed", forgeries.one_byte_changed(issued["credential"], seed)[0], AT_HOME[-1])
+    assert all(outcome.as_expected for outcome in stage.outcomes), told.getvalue()
+    return stage.outcomes
 
 
-def _story(estonia: Elsewhere, portugal: Elsewhere, seed: int) -> tuple[Story, io.StringIO]:
+def _stage(estonia: Elsewhere, portugal: Elsewhere) -> tuple[Stage, io.StringIO]:
     told = io.StringIO()
     world = World(estonia, portugal, AnchorFolder.public(estonia.settings.home))
-    return Story(world, Console(file=told, width=120), seed), told
+    return Stage(world, Console(file=told, width=120)), told
 
 
 def _complaints(client: Client) -> list[str]:

@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple
 import httpx
 import pytest
 
-from services.cli.demo_world import PATIENCE
+from services.cli.demo.world import PATIENCE
 from tests.shared_data import ROOT
 
 EXPECTED = [

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from services.cli import demo_world
+from services.cli.demo import world
 from shared.client import SERVICES
 from tests.e2e import compose, story
 from tests.e2e.compose import docker, image
@@ -66,7 +66,7 @@ def health(container: str) -> str:
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_is_well_without_rights_and_without_a_writable_file_system(confined: dict[str, str], service: str) -> None:
     container = confined[service]
-    seen, _ = demo_world.until(lambda: health(container), lambda said: said != "starting", patience=HEALTHY)
+    seen, _ = world.until(lambda: health(container), lambda said: said != "starting", patience=HEALTHY)
     assert seen == "healthy", docker("logs", container).stderr
     assert docker("exec", container, "id", "--user").stdout.strip() == "10001"
     assert "Read-only file system" in docker("exec", container, "touch", "/opt/testamur/x", check=False).stderr
@@ -77,7 +77,7 @@ def test_a_service_is_well_without_rights_and_without_a_writable_file_system(con
 
 
 def test_a_service_that_is_told_to_stop_ends_by_itself_and_well(confined: dict[str, str]) -> None:
-    demo_world.until(lambda: health(confined["registry"]), lambda said: said == "healthy", patience=HEALTHY)
+    world.until(lambda: health(confined["registry"]), lambda said: said == "healthy", patience=HEALTHY)
     docker("stop", "--time", "20", confined["registry"])
     assert inspected(confined["registry"])["State"]["ExitCode"] == 0
     assert "Stopped." in docker("logs", confined["registry"]).stderr

@@ -31,7 +31,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_what_runs_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"services", "shared", "testamur.py"}
-    assert "services/cli/data-literacy.yaml" in names
+    assert "services/cli/demo/data-literacy.yaml" in names
     assert not any(name.endswith((".pyc", ".db", ".jwe")) for name in names)
 
 

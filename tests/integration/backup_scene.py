@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.cli.moving import state_hashes
+from services.cli.node.migration import state_hashes
 from services.node import collections_of
 from services.registry.credentials.commands import RevokeCredential
 from services.registry.credentials.handlers import revoke_credential

@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from services.cli import moving
 from services.cli.app import run
+from services.cli.node import migration
 from shared.store.copy import Copy
 
 POINTS: dict[str, tuple[Any, str, bool]] = {
@@ -16,7 +16,7 @@ POINTS: dict[str, tuple[Any, str, bool]] = {
     "before a page is durable": (Copy, "_carry_page", True),
     "when a page is durable": (Copy, "_carry_page", False),
     "before anything is compared": (Copy, "compare", True),
-    "when all is compared": (moving, "_compare", False),
+    "when all is compared": (migration, "_compare", False),
     "when a source is left": (Copy, "leave", False),
     "when a target is free": (Copy, "arrive", False),
 }

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from services.cli.app import run
-from services.cli.demo_world import Nation, once_known, until
-from services.cli.exits import Code
-from services.cli.institutions import accredit_with_key
+from services.cli.demo.world import Nation, once_known, until
+from services.cli.exit_codes import Code
+from services.cli.registry.institutions import accredit_with_key
 from shared.client import Client, NodeUnreachable
 from shared.credential import written
 from tests.integration.cohort_scene import csv
@@ -107,7 +107,7 @@ def test_a_cohort_that_was_left_alone_is_watched_again(
 
 
 def _asked(file: Path) -> dict[str, object]:
-    from services.cli.cohorts import _asked as asked
+    from services.cli.credential.cohorts import _asked as asked
 
     return asked(file, "tartu", Path(TEMPLATE), None, None)
 

@@ -21,9 +21,9 @@ from hypothesis import given, settings
 from pymongo import MongoClient
 
 from services.cli import app as command
-from services.cli import moving
-from services.cli.exits import Code
-from services.cli.moving import NOT_DATA, Plan, StoresDiffer, state_hashes
+from services.cli.exit_codes import Code
+from services.cli.node import migration
+from services.cli.node.migration import NOT_DATA, Plan, StoresDiffer, state_hashes
 from services.node import SERVICES, collections_of
 from services.verifier.repository import FACTS
 from shared.bus.port import Message
@@ -159,7 +159,7 @@ async def test_a_node_goes_on_where_it_was_on_a_new_store_and_a_new_bus(
             first = await before.ask("issuer", "POST", "/credentials", ordered, idempotency_key=key)
             await before.settles()
             made["late"], said["late"] = first.json()["credential"], ("valid", None)
-        outcome = await moving.move(plan(tallinn, new_store), asyncio.Event())
+        outcome = await migration.move(plan(tallinn, new_store), asyncio.Event())
         assert outcome.states[0] == outcome.states[1] != state
 
         async with running(moved(tallinn, new_store, new_bus)) as after:
@@ -215,7 +215,7 @@ async def test_a_node_of_which_anything_runs_is_not_copied_and_goes_on(prepared:
     home = at(shutil.copytree(prepared, tmp_path / "ee"))
     async with running(home, ["notifier"]):
         with pytest.raises(CopyRefused, match="The notifier of this node runs"):
-            await moving.move(plan(home, f"sqlite:///{tmp_path}/new"), asyncio.Event())
+            await migration.move(plan(home, f"sqlite:///{tmp_path}/new"), asyncio.Event())
     async with running(home) as nation:
         await nation.issues("tartu")
 
@@ -223,28 +223,28 @@ async def test_a_node_of_which_anything_runs_is_not_copied_and_goes_on(prepared:
 async def test_a_node_starts_on_no_store_that_is_being_copied_or_was(prepared: Path, tmp_path: Path) -> None:
     home = at(shutil.copytree(prepared, tmp_path / "ee"))
     new = f"sqlite:///{tmp_path}/new"
-    await moving.move(plan(home, new), asyncio.Event())
+    await migration.move(plan(home, new), asyncio.Event())
     with pytest.raises(StoreNotOpen, match="migrate"):
         async with running(home):
             pass
-    await moving.go_back(plan(home, new), asyncio.Event())
+    await migration.go_back(plan(home, new), asyncio.Event())
     with pytest.raises(StoreNotOpen, match="not whole"):
         async with running(moved(home, new, home.settings.bus)):
             pass
     async with running(home) as nation:
         await nation.issues("tartu")
-    await moving.move(plan(home, new), asyncio.Event())
+    await migration.move(plan(home, new), asyncio.Event())
     async with running(moved(home, new, home.settings.bus)) as nation:
         await nation.issues("tartu")
     with pytest.raises(StoresDiffer):
-        await moving.go_back(plan(home, new), asyncio.Event())
+        await migration.go_back(plan(home, new), asyncio.Event())
 
 
 async def test_a_difference_is_named_by_its_service_collection_and_first_key(prepared: Path, tmp_path: Path) -> None:
     home = at(shutil.copytree(prepared, tmp_path / "ee"))
     new = f"sqlite:///{tmp_path}/new"
-    await moving.move(plan(home, new), asyncio.Event())
-    await moving.compare_only(plan(home, new), asyncio.Event())
+    await migration.move(plan(home, new), asyncio.Event())
+    await migration.compare_only(plan(home, new), asyncio.Event())
     store = await open_store(new, "verifier", collections_of("verifier"))
     first = (await store.scan(FACTS, limit=1))[0]
 
@@ -254,7 +254,7 @@ async def test_a_difference_is_named_by_its_service_collection_and_first_key(pre
     await store.transact(change)
     await store.close()
     with pytest.raises(StoresDiffer, match="facts") as caught:
-        await moving.compare_only(plan(home, new), asyncio.Event())
+        await migration.compare_only(plan(home, new), asyncio.Event())
     assert caught.value.members["differences"] == [{"service": "verifier", "collection": "facts", "key": first.key}]
 
 
@@ -315,11 +315,11 @@ async def test_killed(
     assert not await opening(home.settings.store) & await opening(new_store), "two stores, two histories"
     monkeypatch.setattr(leadership, "REST", 0.1)  # whoever led is dead for certain: no need to wait for its answer
     monkeypatch.setattr(leadership, "PATIENCE", 0.1)
-    outcome = await moving.move(plan(home, new_store), asyncio.Event())
+    outcome = await migration.move(plan(home, new_store), asyncio.Event())
     assert not outcome.differences
     assert await opening(new_store) == set(SERVICES)
     assert await opening(home.settings.store) == set()
-    await moving.compare_only(plan(home, new_store), asyncio.Event())
+    await migration.compare_only(plan(home, new_store), asyncio.Event())
 
 
 def test_ctrl_c_is_answered_with_what_to_do_and_the_same_command_goes_on(prepared: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from services.cli.app import run
-from services.cli.exits import Code
+from services.cli.exit_codes import Code
 from shared.bus.kafka.admin import KafkaAdmin
 from shared.bus.open import open_bus
 from shared.bus.port import Message

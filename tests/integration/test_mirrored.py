@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.app import run
-from services.cli.exits import Code
+from services.cli.exit_codes import Code
 from shared.events.base import PUBLIC
 from shared.events.status import CredentialReinstated
 from shared.home.folder import Home

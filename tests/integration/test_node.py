@@ -15,11 +15,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from services.cli import demo_world, local
+from services.cli import local
 from services.cli.app import run
-from services.cli.demo_world import Nation, once_known, until
-from services.cli.exits import Code
-from services.cli.institutions import accredit_with_key
+from services.cli.demo import world
+from services.cli.demo.world import Nation, once_known, until
+from services.cli.exit_codes import Code
+from services.cli.registry.institutions import accredit_with_key
 from shared.client import Client, ProblemError
 from shared.credential import written
 from shared.settings import NodeSettings
@@ -208,7 +209,7 @@ def test_a_neighbour_that_waits_for_news_does_not_hold_up_the_end(tmp_path: Path
     poll.start()
     until(lambda: httpx.get(f"{nation.url}/healthz").status_code, lambda _: False, patience=0.3)
     nation.stop()
-    poll.join(demo_world.PATIENCE)
+    poll.join(world.PATIENCE)
     assert answers == [503]
 
 
@@ -232,7 +233,7 @@ def test_sigterm_ends_a_real_node_and_loses_nothing_that_was_acknowledged(tmp_pa
         refs = [once_known(lambda: client.issue("tartu", draft))["ref"]]
         refs += [client.issue("tartu", draft)["ref"] for _ in range(20)]
     node.send_signal(signal.SIGTERM)
-    assert node.wait(demo_world.PATIENCE) == Code.FINE
+    assert node.wait(world.PATIENCE) == Code.FINE
 
     node = start()
     with Client(settings.public_url, local.access_token(settings)) as client:
@@ -240,7 +241,7 @@ def test_sigterm_ends_a_real_node_and_loses_nothing_that_was_acknowledged(tmp_pa
             standing, _ = until(lambda ref=ref: client.credential(ref)["status"], lambda status: status == "registered")  # type: ignore[misc]
             assert standing == "registered"
     node.send_signal(signal.SIGTERM)
-    assert node.wait(demo_world.PATIENCE) == Code.FINE
+    assert node.wait(world.PATIENCE) == Code.FINE
 
 
 def test_one_service_alone_answers_under_the_same_path(tmp_path: Path) -> None:
@@ -257,4 +258,4 @@ def test_one_service_alone_answers_under_the_same_path(tmp_path: Path) -> None:
         assert httpx.get(f"http://127.0.0.1:{port}/issuer/healthz").status_code == 404
     finally:
         node.send_signal(signal.SIGTERM)
-        assert node.wait(demo_world.PATIENCE) == Code.FINE
+        assert node.wait(world.PATIENCE) == Code.FINE

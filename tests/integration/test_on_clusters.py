@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from services.cli.app import run
-from services.cli.exits import Code
+from services.cli.exit_codes import Code
 from shared.bus.kafka.admin import KafkaAdmin
 from shared.bus.topics import settings_of
 from shared.events.base import STREAMS

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.app import run
-from services.cli.exits import Code
+from services.cli.exit_codes import Code
 from shared.clock import SystemClock
 from shared.events.entry import Place, Said, parse, seal
 from shared.events.trust import ServiceKeyAdded

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from services.cli.app import run
-from services.cli.exits import Code
+from services.cli.exit_codes import Code
 from shared.bus.access import HEARS, Right, group_of, principal_of, rights_of
 from shared.bus.kafka.admin import KafkaAdmin
 from shared.bus.open import open_bus

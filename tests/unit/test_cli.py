@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from services.cli import app as command
-from services.cli.demo import exit_code
-from services.cli.demo_story import EXAMPLE, Outcome
-from services.cli.exits import OF_VERDICT, Code
+from services.cli.demo.command import exit_code
+from services.cli.demo.stage import EXAMPLE, Outcome
+from services.cli.exit_codes import OF_VERDICT, Code
 from shared.clock import SystemClock
 from shared.home.folder import Home
 from shared.jose import gate
@@ -231,4 +231,4 @@ def test_the_demo_fails_when_one_answer_is_not_the_expected_one() -> None:
 
 
 def test_the_demo_issues_the_very_file_that_the_examples_show() -> None:
-    assert EXAMPLE.read_bytes() == DRAFT.read_bytes()
+    assert EXAMPLE.samefile(DRAFT)

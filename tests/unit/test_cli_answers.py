@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from services.cli.app import run
-from services.cli.exits import Code
-from services.cli.moments import in_utc
+from services.cli.datetimes import in_utc
+from services.cli.exit_codes import Code
 from services.cli.output import verdict
 from shared.clock import SystemClock
 from shared.home.folder import Home

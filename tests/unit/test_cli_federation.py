@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.anchor import AnchorFolder
 from services.cli.app import run
-from services.cli.exits import Code
+from services.cli.exit_codes import Code
+from services.cli.federation.anchor import AnchorFolder
 from shared.clock import SystemClock
 from shared.home.folder import Home
 from shared.jose.purpose import Purpose

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from services.cli.app import run
-from services.cli.exits import Code
+from services.cli.exit_codes import Code
 from shared.home import rotation
 from shared.home.folder import Home
 from shared.settings import NodeSettings

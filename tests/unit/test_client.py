@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from services.cli import app as command
-from services.cli.exits import Code
+from services.cli.exit_codes import Code
 from services.cli.remote import connect
 from shared.client import SERVICES, Client, NodeUnreachable, addresses
 from shared.clock import SystemClock

@@ -6,13 +6,13 @@ import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 import pytest
 import typer
 
 from services import cli
-from services.cli.table import GROUPS, MODULES, held
+from services.cli.command_table import GROUPS, MODULES, held
 from services.node import SERVICES
 from tests.shared_data import ROOT
 
@@ -26,9 +26,11 @@ def loaded(code: str) -> set[str]:
 
 def test_every_command_stands_in_the_table_under_the_module_that_holds_it() -> None:
     assert {module: tuple(held(module).commands) for module in MODULES} == dict(MODULES)
-    every = [import_module(f"services.cli.{module.name}") for module in iter_modules(cli.__path__)]
+    every = [import_module(module.name) for module in walk_packages(cli.__path__, "services.cli.")]
     holding = {
-        module.__name__.rpartition(".")[2] for module in every if isinstance(getattr(module, "app", None), typer.Typer)
+        module.__name__.removeprefix("services.cli.")
+        for module in every
+        if isinstance(getattr(module, "app", None), typer.Typer)
     }
     assert holding - {"app"} == {*MODULES, *GROUPS.values()}
 

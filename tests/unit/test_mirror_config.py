@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.anchor import AnchorFolder
 from services.cli.app import run
-from services.cli.exits import Code
+from services.cli.exit_codes import Code
+from services.cli.federation.anchor import AnchorFolder
 from shared.bus.kafka.mirror_maker import properties
 from shared.bus.kafka.url import KafkaUrl
 from shared.clock import SystemClock

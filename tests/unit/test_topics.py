@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cli.app import run
-from services.cli.exits import Code
+from services.cli.exit_codes import Code
 from shared.bus.access import HEARS, Right, group_of, principal_of, rights_of, writers_beside
 from shared.bus.topics import TopicState, copies_to_try, differences, settings_of, topics_of
 from shared.clock import SystemClock

@@ -12,13 +12,13 @@ import typer
 from rich.console import Group
 from rich.text import Text
 
-from services.cli.drafts import From, Settings, Source, read_draft, read_file
-from services.cli.exits import OF_VERDICT
+from services.cli.credential.drafts import From, Settings, Source, read_draft, read_file
+from services.cli.credential.sealed import LARGEST_SEALED, Shapes, TrustedLists, looks_sealed, verify_sealed
+from services.cli.datetimes import in_utc
+from services.cli.exit_codes import OF_VERDICT
 from services.cli.local import AsJson
-from services.cli.moments import in_utc
 from services.cli.output import answer, fields, note, print_json, report, verdict
 from services.cli.remote import Token, Url, connect
-from services.cli.sealed import LARGEST_SEALED, Shapes, TrustedLists, looks_sealed, verify_sealed
 from shared import ids
 from shared.errors import Invalid
 

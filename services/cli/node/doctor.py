@@ -15,11 +15,11 @@ import typer
 from rich.text import Text
 
 from services.cli import local
-from services.cli.exits import Code
+from services.cli.broker.topics import wanted_topics
+from services.cli.exit_codes import Code
 from services.cli.local import AsJson, HomeFolder, NodeName
 from services.cli.output import out, print_json
 from services.cli.remote import SERVICES, Token, Url, connect
-from services.cli.topics import wanted_topics
 from shared.bus.open import open_admin
 from shared.bus.topics import Difference, differences
 from shared.client import Client, NodeUnreachable, ProblemError

@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from services.cli import local
-from services.cli.exits import Code
+from services.cli.exit_codes import Code
 from services.cli.local import HomeFolder, NodeName
 from services.cli.output import out, print_json
 from services.cli.remote import DEFAULT_URL, Url

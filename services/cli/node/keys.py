@@ -19,7 +19,7 @@ import typer
 from pydantic import ValidationError
 
 from services.cli import local
-from services.cli.drafts import read_file
+from services.cli.credential.drafts import read_file
 from services.cli.local import AsJson, HomeFolder, NodeName
 from services.cli.output import answer, fields, note, print_json, rows
 from shared.clock import SystemClock

@@ -22,14 +22,14 @@ from rich.text import Text
 
 from services.cli import local
 from services.cli.local import AsJson, HomeFolder, NodeName
+from services.cli.node.serving import until_stopped
 from services.cli.output import answer, note, rows
 from services.cli.remote import SERVICES
-from services.cli.serving import until_stopped
 from shared.settings import NodeSettings
 from shared.store.copy import CopyRefused
 
 if TYPE_CHECKING:
-    from services.cli.moving import Outcome, Plan
+    from services.cli.node.migration import Outcome, Plan
 
 T = TypeVar("T")
 
@@ -62,19 +62,19 @@ def migrate(
     if yes + verify + back > 1:
         raise typer.BadParameter("Take one of --yes, --verify and --back.")
     plan = _plan(local.find(node, home), source, to, service)
-    from services.cli import moving  # loads all services, which other commands do not need
+    from services.cli.node import migration
 
     if back:
-        _run(moving.go_back, plan)
+        _run(migration.go_back, plan)
         said = "The node may run on the old store again. What was copied stays in the new one, for another try."
         answer({"detail": said}, Text(said), as_json=as_json)
     elif verify:
-        _show(_run(moving.compare_only, plan), as_json=as_json)
+        _show(_run(migration.compare_only, plan), as_json=as_json)
     elif yes:
-        _show(_run(moving.move, plan), as_json=as_json)
+        _show(_run(migration.move, plan), as_json=as_json)
         _hand_over(plan)
     else:
-        counts = _run(moving.look, plan)
+        counts = _run(migration.look, plan)
         said = f"This would copy {sum(counts.values())} documents to {plan.shown}. Repeat it with --yes, the node stopped."
         listed = [{"service": name, "documents": count} for name, count in counts.items()]
         table = Group(rows(("service", "documents"), listed, ""), Text(said))
@@ -87,7 +87,7 @@ def shown(url: str) -> str:
 
 
 def _plan(settings: NodeSettings, source: str | None, target: str, services: Sequence[str] | None) -> Plan:
-    from services.cli.moving import Plan
+    from services.cli.node.migration import Plan
 
     local.require_set_up(settings)
     if strange := set(services or ()) - set(SERVICES):

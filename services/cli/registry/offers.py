@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.credentials import File
-from services.cli.drafts import Settings, Source, read_draft
+from services.cli.credential.credentials import File
+from services.cli.credential.drafts import Settings, Source, read_draft
 from services.cli.local import AsJson
 from services.cli.output import answer, fields, note, rows
 from services.cli.remote import Token, Url, connect

@@ -10,30 +10,30 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 MODULES: Mapping[str, tuple[str, ...]] = {
-    "demo": ("demo",),
-    "serving": ("up", "run", "init"),
-    "credentials": ("issue", "correct", "verify", "status"),
-    "cohorts": ("issue-batch",),
-    "exports": ("export",),
-    "erasure": ("erase",),
-    "presenting": ("present",),
-    "stacks": ("stack",),
-    "revocations": ("revoke", "suspend", "reinstate"),
-    "tokens": ("token",),
-    "doctor": ("doctor",),
-    "migrate": ("migrate",),
+    "demo.command": ("demo",),
+    "node.serving": ("up", "run", "init"),
+    "credential.credentials": ("issue", "correct", "verify", "status"),
+    "credential.cohorts": ("issue-batch",),
+    "credential.export": ("export",),
+    "credential.erasure": ("erase",),
+    "credential.present": ("present",),
+    "credential.stacks": ("stack",),
+    "credential.revocations": ("revoke", "suspend", "reinstate"),
+    "node.tokens": ("token",),
+    "node.doctor": ("doctor",),
+    "node.migrate": ("migrate",),
 }
 """Modules by what they hold of the commands without a group, in the order of the help."""
 
 GROUPS: Mapping[str, str] = {
-    "institution": "institutions",
-    "offer": "offers",
-    "federation": "federations",
-    "events": "events",
-    "keys": "keys",
-    "dead": "dead",
-    "topics": "topics",
-    "mirror": "mirror",
+    "institution": "registry.institutions",
+    "offer": "registry.offers",
+    "federation": "federation.federation",
+    "events": "node.events",
+    "keys": "node.keys",
+    "dead": "node.dead_letters",
+    "topics": "broker.topics",
+    "mirror": "broker.mirror",
 }
 """The groups that have a name of their own, and the module of each."""
 

@@ -19,7 +19,7 @@ from rich.console import Group
 from rich.text import Text
 
 from services.cli import local
-from services.cli.exits import Code
+from services.cli.exit_codes import Code
 from services.cli.local import AsJson, HomeFolder, NodeName
 from services.cli.output import answer, note, out, print_json, rows
 from shared.bus.access import PREFIX, Right, rights_of, writers_beside

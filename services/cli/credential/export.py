@@ -8,8 +8,8 @@ from typing import Annotated
 import orjson
 import typer
 
-from services.cli.credentials import File, Out, check_out
-from services.cli.drafts import LARGEST_CREDENTIAL, read_file
+from services.cli.credential.credentials import File, Out, check_out
+from services.cli.credential.drafts import LARGEST_CREDENTIAL, read_file
 from services.cli.output import note
 from shared.errors import Malformed
 from shared.formats.elm import export as elm_export

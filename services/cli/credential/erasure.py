@@ -5,11 +5,11 @@ from __future__ import annotations
 import typer
 from rich.text import Text
 
-from services.cli.credentials import Ref
+from services.cli.credential.credentials import Ref
+from services.cli.credential.revocations import Yes
 from services.cli.local import AsJson
 from services.cli.output import answer, fields, note
 from services.cli.remote import Token, Url, connect
-from services.cli.revocations import Yes
 
 app = typer.Typer()
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Group
 
-from services.cli.drafts import read_file
-from services.cli.exits import OF_VERDICT
+from services.cli.credential.drafts import read_file
+from services.cli.exit_codes import OF_VERDICT
 from services.cli.output import answer, fields, report, verdict
 from shared.clock import SystemClock
 from shared.seals import trusted_list

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli.credentials import File, Out, check_out
-from services.cli.drafts import LARGEST_CREDENTIAL, read_file
+from services.cli.credential.credentials import File, Out, check_out
+from services.cli.credential.drafts import LARGEST_CREDENTIAL, read_file
 from services.cli.output import note
 from shared.clock import SystemClock
 from shared.errors import Invalid

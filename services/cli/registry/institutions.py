@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from services.cli.datetimes import in_utc
 from services.cli.local import AsJson
-from services.cli.moments import in_utc
 from services.cli.output import answer, fields, note, rows
 from services.cli.remote import Token, Url, connect
 from shared.client import Client

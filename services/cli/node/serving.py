@@ -19,7 +19,7 @@ import typer
 from rich.text import Text
 
 from services.cli import local
-from services.cli.exits import Code
+from services.cli.exit_codes import Code
 from services.cli.local import AsJson, HomeFolder, NodeName
 from services.cli.output import answer, err, fields, note, print_json
 from services.cli.remote import SERVICES

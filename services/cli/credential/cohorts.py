@@ -19,13 +19,13 @@ from rich.console import Group
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from services.cli.credentials import check_out, check_ref
-from services.cli.drafts import read_file
-from services.cli.exits import Code
+from services.cli.credential.credentials import check_out, check_ref
+from services.cli.credential.drafts import read_file
+from services.cli.credential.revocations import Yes
+from services.cli.exit_codes import Code
 from services.cli.local import AsJson
 from services.cli.output import answer, err, fields, note, rows
 from services.cli.remote import Token, Url, connect
-from services.cli.revocations import Yes
 from shared.client import Client, NodeUnreachable, ProblemError
 from shared.credential import written
 

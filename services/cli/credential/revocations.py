@@ -14,9 +14,9 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from services.cli.credentials import Ref, check_ref
+from services.cli.credential.credentials import Ref, check_ref
+from services.cli.datetimes import in_utc
 from services.cli.local import AsJson
-from services.cli.moments import in_utc
 from services.cli.output import answer, fields, note
 from services.cli.remote import Token, Url, connect
 

@@ -20,8 +20,8 @@ import orjson
 import typer
 
 from services.cli import local
-from services.cli.anchor import AnchorFolder
-from services.cli.drafts import read_file
+from services.cli.credential.drafts import read_file
+from services.cli.federation.anchor import AnchorFolder
 from services.cli.local import AsJson, HomeFolder, NodeName
 from services.cli.output import answer, fields, note, print_json, rows
 from shared.clock import SystemClock, rfc3339

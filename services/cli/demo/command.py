@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from services.cli.exits import Code
+from services.cli.exit_codes import Code
 from services.cli.local import AsJson
 from services.cli.output import err, out, print_json
 
 if TYPE_CHECKING:
-    from services.cli.demo_story import Outcome, Story
-    from services.cli.demo_world import World
+    from services.cli.demo.stage import Outcome, Stage
+    from services.cli.demo.world import World
 
 app = typer.Typer()
 
@@ -33,7 +33,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Show it all: two nations, a credential issued, verified, revoked across a border, and forgeries refused."""
-    from services.cli import demo_world  # the services are loaded when they are needed, not for `--help`
+    from services.cli.demo import world as demo_world
 
     with tempfile.TemporaryDirectory(prefix="testamur-demo-") as folder:
         world = demo_world.build(Path(folder))
@@ -45,13 +45,14 @@ def demo(
 
 
 def _perform(world: World, seed: int, *, serve: bool, as_json: bool) -> Code:
-    from services.cli.demo_story import Story
+    from services.cli.demo.stage import Stage
+    from services.cli.demo.story import tell
 
-    story = Story(world, err if as_json else out, seed)
-    outcomes = story.tell()
+    stage = Stage(world, err if as_json else out)
+    outcomes = tell(stage, seed)
     _conclude(outcomes, as_json=as_json)
     if serve:
-        _leave_up(story)
+        _leave_up(stage)
     return exit_code(outcomes)
 
 
@@ -73,20 +74,20 @@ def _conclude(outcomes: list[Outcome], *, as_json: bool) -> None:
         out.print(Text(said, style="bold red"))
 
 
-def _leave_up(story: Story) -> None:
+def _leave_up(stage: Stage) -> None:
     """Estonia comes back; both stay until Ctrl-C or SIGTERM."""
-    from services.cli.demo_world import until
+    from services.cli.demo.world import until
 
-    world = story.world
+    world = stage.world
     err.print("\nEstonia comes back; Lisbon tries it again every few seconds.", style="dim")
     world.estonia.start()
-    until(lambda: story.portugal.verify(story.valid_credential), lambda said: said["verdict"] == "valid", COMEBACK)
+    until(lambda: stage.portugal.verify(stage.valid_credential), lambda said: said["verdict"] == "valid", COMEBACK)
     err.print(Text("\nEstonia is back, Lisbon says valid again, and both nodes stay up until Ctrl-C.", style="bold"))
     for nation in world.nations:
         err.print(f"\n{nation.place}: {nation.url}", markup=False)
         for service in ("issuer", "registry", "verifier", "notifier"):
             err.print(f"  {nation.url}/{service}/docs", markup=False)
-    for line in _curl_lines(story):
+    for line in _curl_lines(stage):
         print(f"\n{line}")
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -94,14 +95,14 @@ def _leave_up(story: Story) -> None:
     ended.wait()
 
 
-def _curl_lines(story: Story) -> list[str]:
+def _curl_lines(stage: Stage) -> list[str]:
     """What to try: verify in Lisbon, look up and revoke in Estonia, verify again."""
-    estonia, portugal = story.world.estonia, story.world.portugal
-    ref = story.portugal.verify(story.valid_credential)["credential"]["ref"]
+    estonia, portugal = stage.world.estonia, stage.world.portugal
+    ref = stage.portugal.verify(stage.valid_credential)["credential"]["ref"]
     in_lisbon = f"curl -s -w '\\n' -H 'Authorization: Bearer {portugal.token('verifier')}'"
     in_tallinn = f"curl -s -w '\\n' -H 'Authorization: Bearer {estonia.token('registrar')}'"
     held = f"{estonia.url}/registry/credentials/{ref}"
-    verify = f"-H 'Content-Type: application/vc+jwt' -d {story.valid_credential} {portugal.url}/verifier/verifications"
+    verify = f"-H 'Content-Type: application/vc+jwt' -d {stage.valid_credential} {portugal.url}/verifier/verifications"
     reason = """-H 'Content-Type: application/json' -H 'Idempotency-Key: try-1' -d '{"reason": "error"}'"""
     return [
         f"# Lisbon verifies a credential from Tartu:\n{in_lisbon} {verify}",

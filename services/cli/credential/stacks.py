@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli.credentials import Out, check_out, hand_over
-from services.cli.drafts import LARGEST_CREDENTIAL, Settings, Source, read_draft, read_file
+from services.cli.credential.credentials import Out, check_out, hand_over
+from services.cli.credential.drafts import LARGEST_CREDENTIAL, Settings, Source, read_draft, read_file
 from services.cli.local import AsJson
 from services.cli.remote import Token, Url, connect
 

@@ -22,7 +22,7 @@ from typing import TypeVar
 import uvloop
 
 from services.cli import local
-from services.cli.anchor import AnchorFolder
+from services.cli.federation.anchor import AnchorFolder
 from services.node import running_node
 from shared.client import Client, ProblemError
 from shared.clock import SystemClock

@@ -1,0 +1,1 @@
+"""Commands of a federation: `federation` for its anchor and its members, `anchor` is the anchor's folder."""

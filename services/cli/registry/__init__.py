@@ -1,0 +1,1 @@
+"""Commands about what a registry keeps of its nation: `institutions` and their `offers`."""
