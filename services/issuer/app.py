@@ -11,8 +11,8 @@ from services.issuer import api, consumer
 from services.issuer.cohorts import repository as cohorts
 from services.issuer.cohorts.api import LARGER_BODIES
 from services.issuer.cohorts.worker import Worker
+from services.issuer.context import Desk
 from services.issuer.credentials import repository as credentials
-from services.issuer.desk import Desk
 from services.issuer.offers import repository as offers
 from services.issuer.settings import IssuerSettings
 from shared.bus.port import Bus

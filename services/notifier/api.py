@@ -9,7 +9,7 @@ from fastapi import Path, Request, Response
 from services.notifier import handlers
 from services.notifier.channels.webhook import new_secret
 from services.notifier.commands import Subscribe
-from services.notifier.desk import Desk
+from services.notifier.context import Desk
 from services.notifier.repository import DELIVERIES, SUBSCRIPTIONS, find_subscription
 from services.notifier.views import (
     DeliveryView,

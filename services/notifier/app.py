@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.notifier import api, consumer
+from services.notifier.context import Desk
 from services.notifier.delivery import Courier
-from services.notifier.desk import Desk
 from services.notifier.repository import COLLECTIONS
 from services.notifier.settings import NotifierSettings
 from shared.bus.port import Bus

@@ -10,7 +10,7 @@ from services.issuer.app import COLLECTIONS
 from services.issuer.cohorts.commands import IssueCohort
 from services.issuer.cohorts.handlers import prepare
 from services.issuer.cohorts.worker import Worker
-from services.issuer.desk import Desk
+from services.issuer.context import Desk
 from services.issuer.settings import IssuerSettings
 from shared.clock import SystemClock
 from shared.engine.engine import COLLECTIONS as ENGINE

@@ -13,7 +13,7 @@ import httpx
 from fastapi import FastAPI
 
 from services.issuer.app import build_app
-from services.issuer.desk import Desk
+from services.issuer.context import Desk
 from services.issuer.settings import IssuerSettings
 from shared.bus.port import Message
 from shared.clock import ManualClock

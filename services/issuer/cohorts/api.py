@@ -11,8 +11,8 @@ from fastapi.responses import StreamingResponse
 
 from services.issuer.cohorts import handlers, repository
 from services.issuer.cohorts.commands import LARGEST_BODY, CheckCohort, CohortCheckView, CohortView, IssueCohort
+from services.issuer.context import Desk
 from services.issuer.credentials.handlers import require_institution
-from services.issuer.desk import Desk
 from shared.ids import REF
 from shared.web.auth.bearer import Caller, requires
 from shared.web.idempotency import KEYED

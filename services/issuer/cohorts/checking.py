@@ -15,10 +15,10 @@ from services.issuer.cohorts.commands import CheckCohort, CohortCheckView, Fault
 from services.issuer.cohorts.domain import CohortUnreadable, FaultyRow, Row, faults_in
 from services.issuer.cohorts.reading import read
 from services.issuer.cohorts.template import Template
+from services.issuer.context import Desk
 from services.issuer.credentials.commands import CheckCredential
 from services.issuer.credentials.domain import CredentialRefused, NotForDrafts
 from services.issuer.credentials.drafting import check_credential
-from services.issuer.desk import Desk
 from services.issuer.offers import repository as offers
 from shared.credential.draft import DraftRefused
 from shared.credential.faults import Fault

@@ -17,11 +17,11 @@ from services.issuer.cohorts.commands import CheckCohort, CohortCheckView, Cohor
 from services.issuer.cohorts.domain import CHUNK, CohortEnded, CohortRefused, Row, RowStatus
 from services.issuer.cohorts.repository import KeptRow
 from services.issuer.cohorts.template import Template
+from services.issuer.context import Desk
 from services.issuer.credentials import repository as credentials
 from services.issuer.credentials import sealing
 from services.issuer.credentials.domain import Identity
 from services.issuer.credentials.handlers import open_credential
-from services.issuer.desk import Desk
 from shared.clock import rfc3339
 from shared.errors import TestamurError
 from shared.ids import new_ref

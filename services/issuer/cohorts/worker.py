@@ -23,12 +23,12 @@ from services.issuer.cohorts.domain import faults_in
 from services.issuer.cohorts.handlers import ROW
 from services.issuer.cohorts.repository import KeptRow
 from services.issuer.cohorts.template import Template
+from services.issuer.context import Desk
 from services.issuer.credentials import repository as credentials
 from services.issuer.credentials import sealing
 from services.issuer.credentials.commands import IssueCredential
 from services.issuer.credentials.domain import Draft, DraftOutdated, Identity
 from services.issuer.credentials.drafting import draft_credential
-from services.issuer.desk import Desk
 from shared.clock import rfc3339
 from shared.credential.faults import Fault
 from shared.errors import TestamurError, Unavailable

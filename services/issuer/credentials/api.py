@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request, Response
 
+from services.issuer.context import Desk
 from services.issuer.credentials import handlers
 from services.issuer.credentials.commands import (
     AcceptedView,
@@ -19,7 +20,6 @@ from services.issuer.credentials.commands import (
 )
 from services.issuer.credentials.repository import CREDENTIALS
 from services.issuer.credentials.vault import VAULT
-from services.issuer.desk import Desk
 from shared.credential.stack import PartReference
 from shared.errors import TestamurError
 from shared.formats import sd_jwt_vc

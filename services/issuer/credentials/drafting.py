@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
+from services.issuer.context import Desk
 from services.issuer.credentials import sealing
 from services.issuer.credentials.commands import CheckCredential, CheckView, FindingView, IssueCredential
 from services.issuer.credentials.domain import (
@@ -32,7 +33,6 @@ from services.issuer.credentials.domain import (
     refuse_findings,
     status_entries,
 )
-from services.issuer.desk import Desk
 from services.issuer.offers import repository as offers
 from shared.clock import rfc3339
 from shared.credential.draft import DraftRefused, build

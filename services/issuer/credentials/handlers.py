@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
+from services.issuer.context import Desk
 from services.issuer.credentials import repository, sealing
 from services.issuer.credentials.commands import (
     AcceptedView,
@@ -27,7 +28,6 @@ from services.issuer.credentials.domain import (
     status_of,
 )
 from services.issuer.credentials.drafting import check_credential, draft_credential
-from services.issuer.desk import Desk
 from shared.credential.stack import PartReference
 from shared.errors import TestamurError
 from shared.events.issuance import person

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import Path, Request, Response
 
+from services.issuer.context import Desk
 from services.issuer.credentials.handlers import require_institution
-from services.issuer.desk import Desk
 from services.issuer.keys import handlers
 from services.issuer.keys.commands import KeyView
 from shared.ids import SLUG

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
+from services.issuer.context import Desk
 from services.issuer.credentials.api import ERASED, Issuer, issued, refused, require_may_replace
 from services.issuer.credentials.commands import CredentialView
 from services.issuer.credentials.handlers import require_institution
-from services.issuer.desk import Desk
 from services.issuer.stacks import handlers
 from services.issuer.stacks.commands import StackCredential
 from shared.errors import TestamurError

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from services.issuer.context import Desk
 from services.issuer.credentials.commands import IssueCredential
-from services.issuer.desk import Desk
 from services.issuer.offers import repository as offers
 from services.issuer.stacks import domain
 from services.issuer.stacks.commands import PresentedPart, StackCredential
