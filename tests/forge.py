@@ -8,7 +8,7 @@ from datetime import datetime
 from shared.bus.port import Message
 from shared.events.base import Event
 from shared.events.chain import Position
-from shared.events.entry import Entry, Place, Said, message_headers, seal
+from shared.events.entry import Entry, Place, Said, message_headers, sign
 from shared.ids import new_event_id, topic_name
 from shared.jose.signers import Signer
 from shared.log.archive import HEADS, position_of
@@ -42,12 +42,12 @@ async def rogue(nation: Nation, event: Event, *, ahead: int = 1, previous: str |
         previous=previous or end.hash,
         after=await heads(nation),
     )
-    return seal(spoken, place, nation.home.signer("registry"))
+    return sign(spoken, place, nation.home.signer("registry"))
 
 
 def by(signer: Signer, event: Event, place: Place, at: datetime) -> Entry:
     """An entry that any key signs for any place."""
-    return seal(said(event, at), place, signer)
+    return sign(said(event, at), place, signer)
 
 
 def message(entry: Entry) -> Message:

@@ -261,7 +261,7 @@ def federate(homes: Sequence[Home], version: int = 2, **changes: Any) -> None:
         anchors=(Anchor(kid=anchor.kid, jwk=anchor.public_jwk),),
         **{"nodes": tuple(home.node() for home in homes), **changes},
     )
-    signed = federation_list.sign(listed, [anchor])
+    signed = federation_list.sign_list(listed, [anchor])
     for home in homes:
         home.join(signed, {anchor.kid: anchor.verification_key()})
 

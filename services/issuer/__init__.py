@@ -9,6 +9,6 @@ Promise: nothing half-issued. Either the credential, its place in the status lis
 or nothing is, and a signature that was made for nothing has left no trace.
 
 One folder a noun, each read in the order domain, commands, repository, handlers, api: `credentials`, `cohorts`, `keys`,
-`offers` (what to issue from) and `stacks` (larger credentials, from parts). Beside them the `desk` (what the issuer has at
-hand); above them `api`, `consumer`, `settings` and `app`.
+`offers` (what to issue from) and `stacks` (larger credentials, from parts). Beside them the `context` (what requests are
+answered with); above them `api`, `consumer`, `settings` and `app`.
 """

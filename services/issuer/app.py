@@ -11,7 +11,7 @@ from services.issuer import api, consumer
 from services.issuer.cohorts import repository as cohorts
 from services.issuer.cohorts.api import LARGER_BODIES
 from services.issuer.cohorts.worker import Worker
-from services.issuer.context import Desk
+from services.issuer.context import IssuerContext
 from services.issuer.credentials import repository as credentials
 from services.issuer.offers import repository as offers
 from services.issuer.settings import IssuerSettings
@@ -39,7 +39,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             mine,
             service="issuer",
             writes=(ISSUANCE,),
-            hears=consumer.SUBSCRIPTIONS,
+            subscriptions=consumer.SUBSCRIPTIONS,
             streams=consumer.STREAMS,
             restores=consumer.RESTORES,
             collections=COLLECTIONS,
@@ -47,9 +47,11 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             bus=bus,
         ) as floor:
             engine = floor.engine
-            app.state.desk = desk = Desk(engine.store, floor.door, engine.home, mine, engine.clock, engine.membership)
-            await desk.open()
-            engine.spawn_whole(Worker(desk, engine.outbox).run, "cohorts")
+            app.state.context = context = IssuerContext(
+                engine.store, floor.door, engine.home, mine, engine.clock, engine.membership
+            )
+            await context.open()
+            engine.spawn_when_complete(Worker(context, engine.outbox).run, "cohorts")
             yield
 
     return make_app(

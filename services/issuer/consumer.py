@@ -13,23 +13,25 @@ from shared.events.offers import OfferPublished, OfferWithdrawn
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
 from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, InstitutionKeyAdded, InstitutionKeyRetired
-from shared.inbox.received import Handler
+from shared.inbox.received import Handler, on
 
-SUBSCRIPTIONS: Mapping[type[Event], Handler] = {
-    InstitutionAccredited: on_trust,
-    AccreditationWithdrawn: on_trust,
-    InstitutionKeyAdded: on_trust,
-    InstitutionKeyRetired: on_trust,
-    CredentialSuspended: on_status,
-    CredentialReinstated: on_status,
-    CredentialRevoked: on_status,
-    CredentialsRevoked: on_status,
-    CredentialRegistered: on_status,
-    OfferPublished: on_offer,
-    OfferWithdrawn: on_offer,
-}
+SUBSCRIPTIONS: Mapping[type[Event], Handler] = dict(
+    (
+        on(InstitutionAccredited, on_trust),
+        on(AccreditationWithdrawn, on_trust),
+        on(InstitutionKeyAdded, on_trust),
+        on(InstitutionKeyRetired, on_trust),
+        on(CredentialSuspended, on_status),
+        on(CredentialReinstated, on_status),
+        on(CredentialRevoked, on_status),
+        on(CredentialsRevoked, on_status),
+        on(CredentialRegistered, on_status),
+        on(OfferPublished, on_offer),
+        on(OfferWithdrawn, on_offer),
+    )
+)
 
-RESTORES: Mapping[type[Event], Handler] = {CredentialIssued: restore_issued}
+RESTORES: Mapping[type[Event], Handler] = dict([on(CredentialIssued, restore_issued)])
 """What its own events did to its state: done again where its store was set back to an older backup."""
 
 STREAMS = ("checkpoints", "trust", "status", "registrations", "catalogue")

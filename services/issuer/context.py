@@ -1,4 +1,4 @@
-"""What the issuer has at hand outside any transaction: keys, the trust book, the status list in use.
+"""What requests are answered with, outside any transaction: keys, the trust book, the status list in use.
 
 The book is a copy of what the store holds. A draft notes the version it relied on, and the transaction that keeps the draft
 compares it with the store's: an accreditation whose withdrawal was heard is never used again, in whichever process.
@@ -25,8 +25,8 @@ from shared.trust.scope import Wanted
 from shared.web.door import Door
 
 
-class Desk:
-    """One issuer's desk. Call `open` before the first draft."""
+class IssuerContext:
+    """What one issuer has at hand. Call `open` before the first draft."""
 
     def __init__(
         self, store: Store, door: Door, home: Home, settings: IssuerSettings, clock: Clock, membership: Membership
@@ -50,10 +50,10 @@ class Desk:
         self._list = StatusList("1", settings.status_list_entries)
 
     @staticmethod
-    def of(request: Request) -> Desk:
-        """The desk of the app that answers this request."""
-        desk: Desk = request.app.state.desk
-        return desk
+    def of(request: Request) -> IssuerContext:
+        """The context of the app that answers this request."""
+        context: IssuerContext = request.app.state.context
+        return context
 
     async def open(self) -> None:
         """Read what the store holds."""

@@ -9,7 +9,7 @@ from fastapi import Path, Request, Response
 from services.notifier import handlers
 from services.notifier.channels.webhook import new_secret
 from services.notifier.commands import Subscribe
-from services.notifier.context import Desk
+from services.notifier.context import NotifierContext
 from services.notifier.repository import DELIVERIES, SUBSCRIPTIONS, find_subscription
 from services.notifier.views import (
     DeliveryView,
@@ -37,10 +37,10 @@ DeliveryId = Annotated[str, Path(pattern="^msg_[A-Za-z0-9_-]{36}$", description=
 @routes.post("/subscriptions", status_code=201, response_model=SubscriptionMade, dependencies=[KEYED])
 async def subscribe(request: Request, caller: Manager, command: Subscribe) -> Response:
     """Ask to be told. The answer holds the signing secret, which is shown this once."""
-    desk = Desk.of(request)
-    await desk.fetcher.check(command.url)
-    key, secret, limit = new_event_id(), new_secret(), desk.settings.notifier_subscriptions
-    return await desk.door.answer(
+    context = NotifierContext.of(request)
+    await context.fetcher.check(command.url)
+    key, secret, limit = new_event_id(), new_secret(), context.settings.notifier_subscriptions
+    return await context.door.answer(
         request,
         caller,
         lambda unit: handlers.subscribe(unit, caller.actor, command, key, secret, limit),
@@ -53,7 +53,7 @@ async def subscribe(request: Request, caller: Manager, command: Subscribe) -> Re
 @routes.get("/subscriptions")
 async def list_subscriptions(request: Request, response: Response, caller: Manager, paging: Paged) -> Page[SubscriptionView]:
     """One's own subscriptions, the oldest first."""
-    found = await Desk.of(request).store.scan(
+    found = await NotifierContext.of(request).store.scan(
         SUBSCRIPTIONS, where={"owner": caller.actor}, after=paging.after, limit=paging.fetch
     )
     return page(found, paging, subscription_view, request, response)
@@ -62,13 +62,13 @@ async def list_subscriptions(request: Request, response: Response, caller: Manag
 @routes.get("/subscriptions/{subscription}")
 async def read_subscription(request: Request, caller: Manager, subscription: SubscriptionId) -> SubscriptionView:
     """One subscription."""
-    return subscription_view(await find_subscription(Desk.of(request).store, subscription, caller.actor))
+    return subscription_view(await find_subscription(NotifierContext.of(request).store, subscription, caller.actor))
 
 
 @routes.delete("/subscriptions/{subscription}", status_code=204)
 async def end_subscription(request: Request, caller: Manager, subscription: SubscriptionId) -> Response:
     """Be told no more. The secret is deleted; what was still to be delivered is cancelled."""
-    return await Desk.of(request).door.answer(
+    return await NotifierContext.of(request).door.answer(
         request, caller, lambda unit: handlers.end_subscription(unit, caller.actor, subscription), status=204
     )
 
@@ -77,7 +77,7 @@ async def end_subscription(request: Request, caller: Manager, subscription: Subs
 async def renew_secret(request: Request, caller: Manager, subscription: SubscriptionId) -> Response:
     """Get a new signing secret. For a day each webhook is signed with the one before as well."""
     secret = new_secret()
-    return await Desk.of(request).door.answer(
+    return await NotifierContext.of(request).door.answer(
         request, caller, lambda unit: handlers.renew_secret(unit, caller.actor, subscription, secret), required=True
     )
 
@@ -87,7 +87,7 @@ async def list_deliveries(
     request: Request, response: Response, caller: Manager, subscription: SubscriptionId, paging: Paged
 ) -> Page[DeliveryView]:
     """What was sent to a subscription, the newest first."""
-    store = Desk.of(request).store
+    store = NotifierContext.of(request).store
     await find_subscription(store, subscription, caller.actor)
     found = await store.scan(
         DELIVERIES, where={"subscription": subscription}, after=paging.after, limit=paging.fetch, reverse=True
@@ -98,7 +98,7 @@ async def list_deliveries(
 @routes.post("/deliveries/{delivery}/redeliver", status_code=202, response_model=DeliveryView, dependencies=[KEYED])
 async def redeliver(request: Request, caller: Manager, delivery: DeliveryId) -> Response:
     """Send it again, under the same `webhook-id`."""
-    return await Desk.of(request).door.answer(
+    return await NotifierContext.of(request).door.answer(
         request,
         caller,
         lambda unit: handlers.redeliver(unit, caller.actor, delivery),

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from services.notifier import api, consumer
-from services.notifier.context import Desk
+from services.notifier.context import NotifierContext
 from services.notifier.delivery import Courier
 from services.notifier.repository import COLLECTIONS
 from services.notifier.settings import NotifierSettings
@@ -37,15 +37,15 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             app,
             mine,
             service="notifier",
-            hears=consumer.SUBSCRIPTIONS,
+            subscriptions=consumer.SUBSCRIPTIONS,
             streams=consumer.STREAMS,
             foreign=True,
             collections=COLLECTIONS,
             clock=clock,
             bus=bus,
         ) as floor:
-            app.state.desk = Desk(floor.door, floor.engine.store, floor.fetcher, mine)
-            _deliver(floor.engine, floor.fetcher, app.state.desk)
+            app.state.context = NotifierContext(floor.door, floor.engine.store, floor.fetcher, mine)
+            _deliver(floor.engine, floor.fetcher, app.state.context)
             yield
 
     return make_app(
@@ -61,8 +61,8 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
     )
 
 
-def _deliver(engine: Engine, fetcher: Fetcher, desk: Desk) -> None:
-    courier = Courier(engine.store, engine.clock, fetcher, desk.settings)
+def _deliver(engine: Engine, fetcher: Fetcher, context: NotifierContext) -> None:
+    courier = Courier(engine.store, engine.clock, fetcher, context.settings)
 
     async def sweep() -> None:
         while True:

@@ -15,18 +15,20 @@ from shared.events.base import Event
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
 from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, InstitutionKeyAdded
-from shared.inbox.received import Handler
+from shared.inbox.received import Handler, on
 
-SUBSCRIPTIONS: Mapping[type[Event], Handler] = {
-    InstitutionAccredited: on_institution_changed,
-    AccreditationWithdrawn: on_institution_changed,
-    InstitutionKeyAdded: on_institution_key_added,
-    CredentialSuspended: on_credential_changed,
-    CredentialReinstated: on_credential_changed,
-    CredentialRevoked: on_credential_changed,
-    CredentialsRevoked: on_credentials_revoked,
-    CredentialRegistered: on_credential_registered,
-}
+SUBSCRIPTIONS: Mapping[type[Event], Handler] = dict(
+    (
+        on(InstitutionAccredited, on_institution_changed),
+        on(AccreditationWithdrawn, on_institution_changed),
+        on(InstitutionKeyAdded, on_institution_key_added),
+        on(CredentialSuspended, on_credential_changed),
+        on(CredentialReinstated, on_credential_changed),
+        on(CredentialRevoked, on_credential_changed),
+        on(CredentialsRevoked, on_credentials_revoked),
+        on(CredentialRegistered, on_credential_registered),
+    )
+)
 
 STREAMS = ("checkpoints", "trust", "status", "registrations")
 """Which streams these come on, in the order in which they are drained; the checkpoints say what else there is to hear."""

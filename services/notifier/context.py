@@ -13,7 +13,7 @@ from shared.web.outgoing.fetch import Fetcher
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class NotifierContext:
     """The door for changes, the store for reading, the way out for checking addresses, and the knobs."""
 
     door: Door
@@ -22,7 +22,7 @@ class Desk:
     settings: NotifierSettings
 
     @staticmethod
-    def of(request: Request) -> Desk:
-        """The desk of the app that answers this request."""
-        desk: Desk = request.app.state.desk
-        return desk
+    def of(request: Request) -> NotifierContext:
+        """The context of the app that answers this request."""
+        context: NotifierContext = request.app.state.context
+        return context

@@ -35,10 +35,11 @@ from services.notifier.repository import (
     subscription_of,
 )
 from services.notifier.views import DeliveryView, SecretRenewed, SubscriptionMade, delivery_view, subscription_view
+from shared.events.base import Event
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
 from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, InstitutionKeyAdded
-from shared.inbox.received import Heard
+from shared.inbox.received import Received
 from shared.log.outbox import Unit
 from shared.store.port import Transaction
 
@@ -97,26 +98,23 @@ async def disable(tx: Transaction, key: str) -> None:
         await tx.put(SUBSCRIPTIONS, key, {**row.body, "state": "disabled"}, expect=row.version)
 
 
-async def on_institution_changed(unit: Unit, heard: Heard) -> None:
+async def on_institution_changed(unit: Unit, received: Received[TrustChange]) -> None:
     """An accreditation began or was withdrawn."""
-    event, source = heard.event, source_of(heard)
-    assert isinstance(event, TrustChange)
+    event, source = received.event, source_of(received)
     await _tell(unit, notice_of(event, source), [About(None, source.institution(event.institution))])
 
 
-async def on_institution_key_added(unit: Unit, heard: Heard) -> None:
+async def on_institution_key_added(unit: Unit, received: Received[InstitutionKeyAdded]) -> None:
     """Remember whose key it is: a later revocation by key names nothing else."""
-    event, source = heard.event, source_of(heard)
-    assert isinstance(event, InstitutionKeyAdded)
+    event, source = received.event, source_of(received)
     key = f"{source.origin}/{event.kid}"
     if await unit.tx.get(KEYS, key) is None:
         await unit.tx.insert(KEYS, key, {"institution": source.institution(event.institution)})
 
 
-async def on_credential_registered(unit: Unit, heard: Heard) -> None:
+async def on_credential_registered(unit: Unit, received: Received[CredentialRegistered]) -> None:
     """A credential was registered: tell of it, and of what was said about it before."""
-    event, source = heard.event, source_of(heard)
-    assert isinstance(event, CredentialRegistered)
+    event, source = received.event, source_of(received)
     urn = source.institution(event.institution)
     key = f"{source.origin}/{event.ref}"
     if await unit.tx.get(CREDENTIALS, key) is None:
@@ -131,10 +129,9 @@ async def on_credential_registered(unit: Unit, heard: Heard) -> None:
             await _tell(unit, Notice(**{**row.body, "part": event.ref}), about, among=_by_ref)
 
 
-async def on_credential_changed(unit: Unit, heard: Heard) -> None:
+async def on_credential_changed(unit: Unit, received: Received[StatusChange]) -> None:
     """A credential was suspended, reinstated or revoked."""
-    event, source = heard.event, source_of(heard)
-    assert isinstance(event, StatusChange)
+    event, source = received.event, source_of(received)
     notice = notice_of(event, source)
     about = await _about(unit.tx, source.origin, event.ref)
     if about.institution is None:
@@ -142,10 +139,9 @@ async def on_credential_changed(unit: Unit, heard: Heard) -> None:
     await _tell(unit, notice, [about])
 
 
-async def on_credentials_revoked(unit: Unit, heard: Heard) -> None:
+async def on_credentials_revoked(unit: Unit, received: Received[CredentialsRevoked]) -> None:
     """Many credentials were revoked: those that are listed, or those of a key."""
-    event, source = heard.event, source_of(heard)
-    assert isinstance(event, CredentialsRevoked)
+    event, source = received.event, source_of(received)
     notice = notice_of(event, source)
     about = [await _about(unit.tx, source.origin, ref) for ref in event.refs]
     for one in about:
@@ -162,10 +158,18 @@ async def on_credentials_revoked(unit: Unit, heard: Heard) -> None:
         await _tell(unit, notice, watched, among=_by_ref)
 
 
-def source_of(heard: Heard) -> Source:
+def source_of(received: Received[Event]) -> Source:
     """Where an event came from, out of its verified envelope."""
-    envelope = heard.entry.envelope
-    return Source(envelope.fed, heard.origin, heard.epoch, heard.seq, heard.hash, envelope.issued_at, heard.known_at)
+    envelope = received.entry.envelope
+    return Source(
+        envelope.federation,
+        received.origin,
+        received.epoch,
+        received.seq,
+        received.hash,
+        envelope.issued_at,
+        received.known_at,
+    )
 
 
 def _everyone(_: Subscription) -> bool:

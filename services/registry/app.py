@@ -51,7 +51,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             mine,
             service="registry",
             writes=(TRUST, STATUS, REGISTRATIONS, OFFERS),
-            hears=consumer.SUBSCRIPTIONS,
+            subscriptions=consumer.SUBSCRIPTIONS,
             streams=consumer.STREAMS,
             foreign=True,
             follows=True,
@@ -61,11 +61,11 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             bus=bus,
         ) as floor:
             engine = floor.engine
-            await engine.once_whole(lambda: announce_service_keys(engine), "certificates")
+            await engine.when_log_complete(lambda: announce_service_keys(engine), "certificates")
             app.state.door, app.state.status_lists = floor.door, _status_lists(mine, engine)
             app.state.offers = OfferIndex(engine.store)
-            engine.spawn_whole(lambda: _look_for_due(engine, mine.due_interval), "due")
-            engine.spawn_whole(lambda: look_for_service_keys(engine), "service keys")
+            engine.spawn_when_complete(lambda: _look_for_due(engine, mine.due_interval), "due")
+            engine.spawn_when_complete(lambda: look_for_service_keys(engine), "service keys")
             yield
 
     return make_app(
@@ -89,7 +89,7 @@ def _status_lists(settings: RegistrySettings, engine: Engine) -> StatusLists:
         base=settings.status_list_url,
         issuer=settings.source("registry"),
         lifetime=timedelta(seconds=settings.status_list_lifetime),
-        guard=engine.continuity.require_whole,
+        guard=engine.continuity.require_complete,
     )
 
 

@@ -25,28 +25,32 @@ from shared.events.trust import (
     InstitutionKeyRetired,
     ServiceKeyAdded,
 )
-from shared.inbox.received import Handler
+from shared.inbox.received import Handler, on
 
-SUBSCRIPTIONS: Mapping[type[Event], Handler] = {
-    CredentialIssued: on_credential_issued,
-    OfferPublished: on_offer,
-    OfferWithdrawn: on_offer,
-}
+SUBSCRIPTIONS: Mapping[type[Event], Handler] = dict(
+    (
+        on(CredentialIssued, on_credential_issued),
+        on(OfferPublished, on_offer),
+        on(OfferWithdrawn, on_offer),
+    )
+)
 
-RESTORES: Mapping[type[Event], Handler] = {
-    InstitutionAccredited: restore_accredited,
-    AccreditationWithdrawn: restore_withdrawn,
-    InstitutionKeyAdded: restore_key,
-    InstitutionKeyRetired: restore_key,
-    ServiceKeyAdded: restore_announced,
-    CredentialRegistered: restore_registered,
-    CredentialSuspended: restore_changed,
-    CredentialReinstated: restore_changed,
-    CredentialRevoked: restore_changed,
-    CredentialsRevoked: restore_revoked,
-    OfferPublished: on_offer,
-    OfferWithdrawn: on_offer,
-}
+RESTORES: Mapping[type[Event], Handler] = dict(
+    (
+        on(InstitutionAccredited, restore_accredited),
+        on(AccreditationWithdrawn, restore_withdrawn),
+        on(InstitutionKeyAdded, restore_key),
+        on(InstitutionKeyRetired, restore_key),
+        on(ServiceKeyAdded, restore_announced),
+        on(CredentialRegistered, restore_registered),
+        on(CredentialSuspended, restore_changed),
+        on(CredentialReinstated, restore_changed),
+        on(CredentialRevoked, restore_changed),
+        on(CredentialsRevoked, restore_revoked),
+        on(OfferPublished, on_offer),
+        on(OfferWithdrawn, on_offer),
+    )
+)
 """What its own events did to its state: done again where its store was set back to an older backup."""
 
 STREAMS = (ISSUANCE.name,)

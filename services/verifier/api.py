@@ -10,8 +10,8 @@ from pydantic import ValidationError
 
 from services.verifier import handlers
 from services.verifier.commands import VerifyCredential
+from services.verifier.context import VerifierContext
 from services.verifier.domain import require_sealed
-from services.verifier.handlers import Desk
 from services.verifier.replica import age_of
 from services.verifier.views import OriginKnown, PolicyView, ReportView, SealReportView, StreamView
 from shared.engine.engine import Engine
@@ -63,18 +63,12 @@ routes = router("verification")
 Verifier = Annotated[Caller, requires("verify")]
 
 
-def desk_of(request: Request) -> Desk:
-    """The desk of the app that answers this request."""
-    desk: Desk = request.app.state.desk
-    return desk
-
-
 @routes.post("/verifications", response_model=ReportView, openapi_extra=BODY)
 async def verify_credential(request: Request, _: Verifier) -> Response:
     """Verify a credential: the verdict, and each of the eleven steps with its outcome and evidence."""
-    desk, question = desk_of(request), await _question(request)
-    report = await handlers.verify_credential(desk, question)
-    signed = {"receipt": handlers.receipt_of(desk, report)} if question.receipt else {}
+    context, question = VerifierContext.of(request), await _question(request)
+    report = await handlers.verify_credential(context, question)
+    signed = {"receipt": handlers.receipt_of(context, report)} if question.receipt else {}
     return Response(orjson.dumps({**report.to_dict(), **signed}), media_type=JSON)
 
 
@@ -82,20 +76,22 @@ async def verify_credential(request: Request, _: Verifier) -> Response:
 async def verify_sealed(request: Request, _: Verifier) -> Response:
     """Check a sealed Europass file: seal, certificate, timestamps, roles, completeness, coherence. Nothing is fetched."""
     require_media_type(request, JSON, europass.MEDIA_TYPE)
-    report = await handlers.verify_sealed(desk_of(request), require_sealed((await request.body()).strip()))
+    report = await handlers.verify_sealed(VerifierContext.of(request), require_sealed((await request.body()).strip()))
     return Response(orjson.dumps(report.to_dict()), media_type=JSON)
 
 
 @routes.get("/policy")
-async def read_policy(_: Verifier, desk: Annotated[Desk, Depends(desk_of)]) -> PolicyView:
+async def read_policy(_: Verifier, context: Annotated[VerifierContext, Depends(VerifierContext.of)]) -> PolicyView:
     """By which policy this node judges."""
-    return PolicyView(**desk.policy.document())
+    return PolicyView(**context.policy.document())
 
 
 @routes.get("/origins")
-async def list_origins(_: Verifier, desk: Annotated[Desk, Depends(desk_of)], engine: Running) -> tuple[OriginKnown, ...]:
+async def list_origins(
+    _: Verifier, context: Annotated[VerifierContext, Depends(VerifierContext.of)], engine: Running
+) -> tuple[OriginKnown, ...]:
     """Every nation of the federation list, how far its log is known here, and how old that knowledge is."""
-    return tuple(_known(engine, desk, node) for node in engine.membership.list.nodes)
+    return tuple(_known(engine, context, node) for node in engine.membership.list.nodes)
 
 
 async def _question(request: Request) -> VerifyCredential:
@@ -110,15 +106,15 @@ async def _question(request: Request) -> VerifyCredential:
         raise refusal([{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_input=False)]) from None
 
 
-def _known(engine: Engine, desk: Desk, node: Node) -> OriginKnown:
+def _known(engine: Engine, context: VerifierContext, node: Node) -> OriginKnown:
     view = engine.inbox.origin(node.name)
-    age = age_of(view, desk.clock.now())
+    age = age_of(view, context.clock.now())
     return OriginKnown(
         node=node.name,
         jurisdictions=node.jurisdictions,
         status=node.status,
         streams=tuple(StreamView(stream=name, epoch=at.epoch, seq=at.seq) for name, at in view.positions.items()),
         age_seconds=age,
-        fresh=age is not None and age <= desk.policy.max_age,
+        fresh=age is not None and age <= context.policy.max_age,
         contradictory=view.contradictory,
     )

@@ -25,7 +25,7 @@ CUTOFFS = Collection("cutoffs")
 """What was said of a key's credentials, by `<origin>/<hash>`: the members of `KeyCutoff`."""
 
 TRUST_FACTS = Collection("trust_facts")
-"""One event of a trust stream, by `<origin>/<hash>`: `{kind, event, epoch, seq, aft}`."""
+"""One event of a trust stream, by `<origin>/<hash>`: `{kind, event, epoch, seq, after}`."""
 
 REVISIONS = Collection("revisions")
 """Per origin, `{facts}`: how many facts its book is made of. They only accumulate, so the number names the set."""
@@ -42,7 +42,7 @@ def add_facts(unit: Unit, origin: str, facts: list[tuple[str, Fact]]) -> None:
 async def add_trust_fact(tx: Transaction, origin: str, entry: str, fact: TrustFact) -> None:
     """Store a fact of the trust stream, under its entry's hash; a repeat changes nothing."""
     members = fact.event.model_dump(mode="json", exclude_none=True)
-    body = {"kind": fact.event.kind, "event": members, "epoch": fact.epoch, "seq": fact.seq, "aft": dict(fact.aft)}
+    body = {"kind": fact.event.kind, "event": members, "epoch": fact.epoch, "seq": fact.seq, "after": dict(fact.after)}
     await _add_to_book(tx, TRUST_FACTS, f"{origin}/{entry}", body)
 
 
@@ -93,7 +93,7 @@ async def _every(reader: Reader, collection: Collection, prefix: str) -> list[Do
 def _trust_fact(body: dict[str, Any]) -> TrustFact:
     # not strict: stored instants and tuples are plain JSON here, and the event was judged strictly when it arrived
     event = CATALOGUE[body["kind"]].__pydantic_validator__.validate_python(body["event"], strict=False)
-    return TrustFact(event, body["epoch"], body["seq"], body["aft"])
+    return TrustFact(event, body["epoch"], body["seq"], body["after"])
 
 
 def _cutoff(body: dict[str, Any]) -> KeyCutoff:

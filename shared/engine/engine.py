@@ -82,20 +82,20 @@ class Engine:
         """
         self.watch(lambda: self.leadership.while_leading(loop), name)
 
-    def spawn_whole(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
+    def spawn_when_complete(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
         """As `spawn`, while the own log is whole here: for what says something, or changes something, by itself."""
-        self.spawn(lambda: self.continuity.whole.while_on(loop), name)
+        self.spawn(lambda: self.continuity.log_complete.while_on(loop), name)
 
-    async def once_whole(self, work: Callable[[], Awaitable[object]], name: str) -> None:
+    async def when_log_complete(self, work: Callable[[], Awaitable[object]], name: str) -> None:
         """Do something now if the own log is whole here, and otherwise as soon as it is."""
 
         async def done() -> None:
             await work()
 
-        if self.continuity.whole.on:
+        if self.continuity.log_complete.on:
             await work()
         else:
-            self.watch(lambda: self.continuity.whole.while_on(done), name)
+            self.watch(lambda: self.continuity.log_complete.while_on(done), name)
 
     def begin(self) -> None:
         """Start what runs in every process, leading or not."""

@@ -17,7 +17,7 @@ from shared.clock import Clock
 from shared.errors import Unavailable
 from shared.ids import new_event_id
 from shared.store.port import Collection, Document, Store, Transaction, VersionConflict
-from shared.tasks.toggle import Switch
+from shared.tasks.toggle import Toggle
 from shared.telemetry import get_logger
 
 LEADERS = Collection("leaders")
@@ -44,7 +44,7 @@ class Leadership:
         self._clock = clock
         self._me = new_event_id()
         self._standing = ("", float("-inf"))
-        self._leading = Switch()
+        self._leading = Toggle()
 
     @property
     def leads(self) -> bool:

@@ -36,10 +36,10 @@ from shared.log.relay import Relay
 from shared.log.sequencer import Sequencer
 from shared.log.signing import SigningKeys
 from shared.recovery.continuity import Continuity
-from shared.recovery.holders import Witnesses
+from shared.recovery.holders import Holders
 from shared.recovery.recovery import Recovery
 from shared.settings import NodeSettings
-from shared.store.copy import require_whole
+from shared.store.copy import require_complete
 from shared.store.open import open_store
 from shared.store.port import Collection, Store
 from shared.tasks.supervised import PAUSES
@@ -54,7 +54,7 @@ async def open_engine(
     *,
     service: str,
     writes: Sequence[Stream] = (),
-    hears: Mapping[type[Event], Handler] | None = None,
+    subscriptions: Mapping[type[Event], Handler] | None = None,
     streams: Sequence[str] = (),
     foreign: bool = False,
     collections: Sequence[Collection] = (),
@@ -74,12 +74,12 @@ async def open_engine(
     async with AsyncExitStack() as closing:
         store = await _store(settings.store_url, service, _unique((*COLLECTIONS, *collections)))
         closing.push_async_callback(store.close)
-        await require_whole(store)
+        await require_complete(store)
         if bus is None:
             bus = await open_bus(settings.bus_url)
             closing.push_async_callback(bus.close)
         listens = {"name": service, "streams": streams, "foreign": foreign}
-        engine = await _engine(settings, service, clock, home, store, bus, hears or {}, listens)
+        engine = await _engine(settings, service, clock, home, store, bus, subscriptions or {}, listens)
         closing.push_async_callback(engine.stop)
         engine.begin()
         await _look_back(engine, writes, restores or {}, fetch)
@@ -96,17 +96,17 @@ async def _engine(
     home: Home,
     store: Store,
     bus: Bus,
-    hears: Mapping[type[Event], Handler],
+    subscriptions: Mapping[type[Event], Handler],
     listens: Mapping[str, Any],
 ) -> Engine:
     """All the parts, none of them running."""
     said, membership = Outbox(store, clock), Membership(home, clock)
     keyring = Keyring(store, membership, home.certificates())
-    inbox = Inbox(said, membership, keyring, hears)
+    inbox = Inbox(said, membership, keyring, subscriptions)
     await inbox.load()
     listener, leadership = Listener(bus, inbox, membership, **listens), Leadership(store, service, clock)
     await leadership.look()
-    continuity = Continuity(store, Witnesses(store, bus, membership, keyring, clock, service), settings.node, clock)
+    continuity = Continuity(store, Holders(store, bus, membership, keyring, clock, service), settings.node, clock)
     engine = Engine(
         settings, service, clock, home, store, bus, said, membership, keyring, inbox, listener, leadership, continuity
     )
@@ -133,16 +133,16 @@ async def _look_back(
     fetch: Fetch | None,
 ) -> None:
     """See whether the store knows all that this service ever wrote, before anything is said."""
-    continuity, witnesses = engine.continuity, engine.continuity.witnesses
+    continuity, holders = engine.continuity, engine.continuity.holders
     if not writes:
-        await continuity.whole.set(True)
+        await continuity.log_complete.set(True)
         return
-    witnesses.streams = _drained_first(list(writes), public=any(stream.public for stream in writes))
-    witnesses.pages = Pages.of(engine.home, fetch, engine.clock) if fetch else None
-    engine.listener.hears_own = lambda: continuity.whole.on
+    holders.streams = _drained_first(list(writes), public=any(stream.public for stream in writes))
+    holders.pages = Pages.of(engine.home, fetch, engine.clock) if fetch else None
+    engine.listener.hears_own = lambda: continuity.log_complete.on
     await continuity.ask()
     if silent := [name for name in continuity.silent() if name != engine.settings.node]:
-        said = [await engine.store.get(archive.HEADS, witnesses.topic(stream)) for stream in writes]
+        said = [await engine.store.get(archive.HEADS, holders.topic(stream)) for stream in writes]
         tell = _log.warning if any(said) else _log.info  # who never said anything cannot have forgotten it
         tell("started without having asked how far others hold the own log; they are asked again", who=silent)
     recovery = Recovery(engine.outbox, continuity, engine.keyring, restores, engine.listener.hear_own_again)
@@ -161,8 +161,8 @@ def _start_saying(engine: Engine, writes: Sequence[Stream]) -> None:
     relay = Relay(engine.store, engine.bus, settings.node, _drained_first(streams, public=public))
     sequencer.on_advance += [relay.wake.set, engine.log_advanced.fire_all]
     engine.sequencer, engine.relay = sequencer, relay
-    engine.spawn_whole(sequencer.run, "sequencer")
-    engine.spawn_whole(relay.run, "relay")
+    engine.spawn_when_complete(sequencer.run, "sequencer")
+    engine.spawn_when_complete(relay.run, "relay")
     if public:
         _start_checkpoints(engine, signing, sequencer, relay)
 
@@ -173,7 +173,7 @@ def _start_checkpoints(engine: Engine, signing: SigningKeys, sequencer: Sequence
         engine.store, signing, engine.clock, settings.federation, settings.node, settings.checkpoint_interval
     )
     sequencer.on_advance.append(checkpointer.wake.set)
-    engine.spawn_whole(lambda: checkpointer.run(relay, engine.log_advanced), "checkpointer")
+    engine.spawn_when_complete(lambda: checkpointer.run(relay, engine.log_advanced), "checkpointer")
 
 
 def _start_hearing(engine: Engine, *, listens: bool) -> None:

@@ -26,7 +26,7 @@ class Position(NamedTuple):
 
     def advanced_by(self, entry: Entry) -> Position:
         """The position after `entry`."""
-        return Position(entry.envelope.epo, entry.envelope.seq, entry.hash)
+        return Position(entry.envelope.epoch, entry.envelope.seq, entry.hash)
 
 
 class Standing(Enum):
@@ -42,13 +42,13 @@ class Standing(Enum):
 
 def stand(position: Position, envelope: Envelope) -> Standing:
     """Where an entry with this envelope stands, seen from `position`."""
-    if envelope.epo != position.epoch:
-        return Standing.OLD_EPOCH if envelope.epo < position.epoch else Standing.NEW_EPOCH
+    if envelope.epoch != position.epoch:
+        return Standing.OLD_EPOCH if envelope.epoch < position.epoch else Standing.NEW_EPOCH
     if envelope.seq <= position.seq:
         return Standing.HELD
     if envelope.seq > position.seq + 1:
         return Standing.BEYOND
-    return Standing.NEXT if envelope.prv == position.hash else Standing.FORKED
+    return Standing.NEXT if envelope.previous == position.hash else Standing.FORKED
 
 
 def log_key(topic: str, epoch: int, seq: int) -> str:

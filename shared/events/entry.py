@@ -25,7 +25,7 @@ from shared.errors import Malformed
 from shared.events.base import CHECKPOINTS, STREAMS, Event
 from shared.ids import NODE_NAME, parse_topic, service_urn, topic_name
 from shared.jose import gate
-from shared.jose.signers import Signer, seal_token
+from shared.jose.signers import Signer, sign_token
 
 ENTRY_TYP = "testamur-entry+jwt"
 CHECKPOINT_TYP = "testamur-checkpoint+jwt"
@@ -52,23 +52,25 @@ class EntryMalformed(Malformed):
 
 
 class Envelope(BaseModel):
-    """The protected header of an entry, typed. Members it does not know stay in the signed bytes."""
+    """The protected header of an entry, typed; its members have short names on the wire. What it does not know stays in the
+    signed bytes.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
     typ: str
     kid: _Short
-    fed: _Short
-    org: Annotated[str, StringConstraints(pattern=rf"^{NODE_NAME}$")]
-    top: _Short
-    epo: _Sequence
+    federation: _Short = Field(alias="fed")
+    origin: Annotated[str, StringConstraints(pattern=rf"^{NODE_NAME}$")] = Field(alias="org")
+    topic: _Short = Field(alias="top")
+    epoch: _Sequence = Field(alias="epo")
     seq: _Sequence
-    prv: _Hash = GENESIS
+    previous: _Hash = Field(alias="prv", default=GENESIS)
     jti: _Short
-    knd: _Short
+    kind: _Short = Field(alias="knd")
     sub: _Short
     iat: Annotated[int, Field(ge=0, le=LAST_SECOND)]
-    aft: Mapping[str, int] = Field(default_factory=dict, max_length=16)
+    after: Mapping[str, int] = Field(alias="aft", default_factory=dict, max_length=16)
 
     @property
     def issued_at(self) -> datetime:
@@ -91,7 +93,7 @@ class Entry(NamedTuple):
     @property
     def stream(self) -> str:
         """The stream's name, out of the signed topic."""
-        topic = parse_topic(self.envelope.top)
+        topic = parse_topic(self.envelope.topic)
         return topic.stream if topic else ""
 
 
@@ -132,7 +134,7 @@ class Said(NamedTuple):
         return cls(event.stream.name, event.kind, event.subject(), event.value(), jti, at)
 
 
-def seal(said: Said, place: Place, signer: Signer) -> Entry:
+def sign(said: Said, place: Place, signer: Signer) -> Entry:
     """Sign what was said into its place in its stream's chain (or, for a checkpoint, under its running number)."""
     chained = STREAMS[said.stream].chained
     header: dict[str, object] = {
@@ -149,7 +151,7 @@ def seal(said: Said, place: Place, signer: Signer) -> Entry:
     }
     if chained:
         header |= {"prv": place.previous, "aft": dict(place.after)}
-    return _entry(seal_token(header, said.payload, signer))
+    return _entry(sign_token(header, said.payload, signer))
 
 
 def parse(raw: bytes | str) -> Entry:

@@ -40,6 +40,6 @@ class CredentialIssued(Event):
         return self.ref
 
 
-def person(actor: str) -> str:
+def actor_pseudonym(actor: str) -> str:
     """The pseudonym under which an administrator's revocations are counted: SHA-256 of the name in the audit, base64url."""
     return pybase64.urlsafe_b64encode(sha256(actor.encode()).digest())[:43].decode()

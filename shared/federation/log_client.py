@@ -160,4 +160,4 @@ def _message(raw: str, trace: str, topic: str) -> tuple[Message, int]:
     except TestamurError:
         return Message("", raw.encode("utf-8", "surrogatepass")[:MAX_ENTRY_BYTES], ()), 0
     place = entry.envelope
-    return Message(place.sub, entry.token.payload, message_headers(entry, trace)), place.seq if place.top == topic else 0
+    return Message(place.sub, entry.token.payload, message_headers(entry, trace)), place.seq if place.topic == topic else 0

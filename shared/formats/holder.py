@@ -14,7 +14,7 @@ from shared.errors import Invalid
 from shared.formats import sd_jwt_vc
 from shared.jose import sd_jwt
 from shared.jose.purpose import KEY_BINDING
-from shared.jose.signers import Signer, seal
+from shared.jose.signers import Signer, sign
 
 
 class NothingOfThatName(Invalid):
@@ -35,4 +35,4 @@ def choose(raw: bytes, names: Sequence[str]) -> bytes:
 def bind(shown: bytes, signer: Signer, *, nonce: str, audience: str, now: datetime) -> bytes:
     """The same with a key binding JWT by the holder's key, for one audience and one nonce (RFC 9901, 4.3)."""
     claims = {"iat": int(now.timestamp()), "aud": audience, "nonce": nonce, "sd_hash": sd_jwt.digest(shown)}
-    return shown + seal({"typ": KEY_BINDING}, orjson.dumps(claims), signer)
+    return shown + sign({"typ": KEY_BINDING}, orjson.dumps(claims), signer)

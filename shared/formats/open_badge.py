@@ -61,19 +61,19 @@ def recognise(raw: bytes | str) -> str | None:
     return NAME if vc_jwt.recognise(raw) else None
 
 
-def payload(credential: MicroCredential, issuance: Issuance) -> bytes:
+def unsigned_payload(credential: MicroCredential, issuance: Issuance) -> bytes:
     """The badge as compact JSON, the exact bytes to be signed."""
-    return orjson.dumps(_badge(orjson.loads(vc_jwt.payload(credential, issuance)), credential))
+    return orjson.dumps(_badge(orjson.loads(vc_jwt.unsigned_payload(credential, issuance)), credential))
 
 
 def sign(credential: MicroCredential, issuance: Issuance, signer: Signer) -> bytes:
     """The signed badge in compact serialisation."""
-    return seal(payload(credential, issuance), issuance.institution, signer).compact
+    return sign_payload(unsigned_payload(credential, issuance), issuance.institution, signer).compact
 
 
-def seal(unsigned: bytes, institution: InstitutionId, signer: Signer) -> Token:
+def sign_payload(unsigned: bytes, institution: InstitutionId, signer: Signer) -> Token:
     """A payload under a key; the header is that of every credential of ours."""
-    return vc_jwt.seal(unsigned, institution, signer)
+    return vc_jwt.sign_payload(unsigned, institution, signer)
 
 
 commitment = vc_jwt.commitment

@@ -27,7 +27,7 @@ class Form:
     name: str
     media_type: str
     unsigned: Callable[[MicroCredential, Issuance], Any]
-    seal: Callable[[Any, InstitutionId, Signer], Token]
+    sign: Callable[[Any, InstitutionId, Signer], Token]
     handed: Callable[[Any, Token], bytes]
 
 
@@ -49,9 +49,13 @@ def _compact(_: Any, token: Token) -> bytes:
 
 FORMS: Mapping[str, Form] = MappingProxyType(
     {
-        vc_jwt.NAME: Form(vc_jwt.NAME, vc_jwt.MEDIA_TYPE, vc_jwt.payload, vc_jwt.seal, _compact),
-        sd_jwt_vc.NAME: Form(sd_jwt_vc.NAME, sd_jwt_vc.MEDIA_TYPE, sd_jwt_vc.unsigned, sd_jwt_vc.seal, sd_jwt_vc.handed),
-        open_badge.NAME: Form(open_badge.NAME, open_badge.MEDIA_TYPE, open_badge.payload, open_badge.seal, _compact),
+        vc_jwt.NAME: Form(vc_jwt.NAME, vc_jwt.MEDIA_TYPE, vc_jwt.unsigned_payload, vc_jwt.sign_payload, _compact),
+        sd_jwt_vc.NAME: Form(
+            sd_jwt_vc.NAME, sd_jwt_vc.MEDIA_TYPE, sd_jwt_vc.unsigned_payload, sd_jwt_vc.sign_payload, sd_jwt_vc.serialize
+        ),
+        open_badge.NAME: Form(
+            open_badge.NAME, open_badge.MEDIA_TYPE, open_badge.unsigned_payload, open_badge.sign_payload, _compact
+        ),
     }
 )
 """By name, which is the key of a credential's commitments."""

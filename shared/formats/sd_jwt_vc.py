@@ -30,7 +30,7 @@ from shared.jose import gate, sd_jwt
 from shared.jose.gate import Token
 from shared.jose.purpose import SD_CREDENTIAL
 from shared.jose.sd_jwt import Disclosure, Presentation
-from shared.jose.signers import Signer, seal_token
+from shared.jose.signers import Signer, sign_token
 from shared.jose.token import encode
 
 NAME = SD_CREDENTIAL
@@ -70,7 +70,7 @@ def recognise(raw: bytes | str) -> str | None:
     return NAME if data.startswith(b"eyJ") and b"~" in data else None
 
 
-def unsigned(credential: MicroCredential, issuance: Issuance) -> Unsigned:
+def unsigned_payload(credential: MicroCredential, issuance: Issuance) -> Unsigned:
     """What the institution signs of a credential, with fresh salts."""
     award = fields_of(credential)
     holder = award.pop("holder")
@@ -103,13 +103,13 @@ def unsigned(credential: MicroCredential, issuance: Issuance) -> Unsigned:
     return Unsigned(orjson.dumps(document), tuple(made))
 
 
-def seal(made: Unsigned, institution: InstitutionId, signer: Signer) -> Token:
+def sign_payload(made: Unsigned, institution: InstitutionId, signer: Signer) -> Token:
     """The issuer's part under a key."""
     certificate = signer.certificate(institution.slug, institution.urn)
-    return seal_token({"typ": NAME, "iss": institution.urn, "x5c": [certificate]}, made.payload, signer)
+    return sign_token({"typ": NAME, "iss": institution.urn, "x5c": [certificate]}, made.payload, signer)
 
 
-def handed(made: Unsigned, token: Token) -> bytes:
+def serialize(made: Unsigned, token: Token) -> bytes:
     """The whole as it is handed to its holder, everything in it to be shown or not."""
     return sd_jwt.join(token.compact, made.disclosures)
 

@@ -27,7 +27,7 @@ from shared.formats.port import Issuance, NotOurCredential, ReadCredential, Stat
 from shared.ids import InstitutionId
 from shared.jose import strict_json
 from shared.jose.gate import Token
-from shared.jose.signers import Signer, seal_token
+from shared.jose.signers import Signer, sign_token
 from shared.jose.token import encode
 
 NAME = "vc+jwt"
@@ -88,7 +88,7 @@ def recognise(raw: bytes | str) -> str | None:
     return NAME if data.startswith(b"eyJ") and data.count(b".") == 2 and b"~" not in data else None
 
 
-def payload(credential: MicroCredential, issuance: Issuance) -> bytes:
+def unsigned_payload(credential: MicroCredential, issuance: Issuance) -> bytes:
     """The Verifiable Credential as compact JSON, the exact bytes to be signed."""
     award = fields_of(credential)
     moved = {name: award.pop(name) for name in _MOVED if name in award}
@@ -111,12 +111,12 @@ def payload(credential: MicroCredential, issuance: Issuance) -> bytes:
 
 def sign(credential: MicroCredential, issuance: Issuance, signer: Signer) -> bytes:
     """The signed credential in compact serialisation; `signer` holds the institution's key."""
-    return seal(payload(credential, issuance), issuance.institution, signer).compact
+    return sign_payload(unsigned_payload(credential, issuance), issuance.institution, signer).compact
 
 
-def seal(unsigned: bytes, institution: InstitutionId, signer: Signer) -> Token:
+def sign_payload(unsigned: bytes, institution: InstitutionId, signer: Signer) -> Token:
     """A payload under a key, in the header that the format asks for; rehearsed and real differ in the key alone."""
-    return seal_token({"typ": NAME, "cty": "vc", "iss": institution.urn}, unsigned, signer)
+    return sign_token({"typ": NAME, "cty": "vc", "iss": institution.urn}, unsigned, signer)
 
 
 def commitment(token: Token) -> str:

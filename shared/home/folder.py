@@ -224,7 +224,7 @@ class Home:
             anchors=(Anchor(kid=anchor.kid, jwk=anchor.public_jwk),),
             nodes=(self.node(),),
         )
-        self.join(federation_list.sign(one, [anchor]), {anchor.kid: anchor.verification_key()})
+        self.join(federation_list.sign_list(one, [anchor]), {anchor.kid: anchor.verification_key()})
 
     def _certify(self, name: str, now: datetime) -> None:
         purpose, service, streams = CERTIFIED[name]

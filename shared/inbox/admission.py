@@ -103,7 +103,7 @@ def conclude(candidate: Candidate, *, anchored: bool = False) -> Sound | Refused
 
 def understand(entry: Entry) -> Event | None:
     """The event inside an authentic entry, or None where this software does not understand it."""
-    kind = CATALOGUE.get(entry.envelope.knd)
+    kind = CATALOGUE.get(entry.envelope.kind)
     if kind is None or kind.stream.name != entry.stream:
         return None
     try:
@@ -120,13 +120,13 @@ def anchored_by_last(candidates: Sequence[Candidate], heads: Mapping[str, tuple[
     Each entry's signed header names the hash of the one before, so the last signature covers the whole run.
     """
     first, last = candidates[0].entry.envelope, candidates[-1].entry.envelope
-    epoch, seq = heads.get(last.top, (0, 0))
-    if len(candidates) < 2 or last.epo != epoch or last.seq > seq or first.typ != ENTRY_TYP:
+    epoch, seq = heads.get(last.topic, (0, 0))
+    if len(candidates) < 2 or last.epoch != epoch or last.seq > seq or first.typ != ENTRY_TYP:
         return False
     before = candidates[0].entry
     for candidate in candidates[1:]:
         envelope = candidate.entry.envelope
-        if envelope.top != first.top or envelope.seq != before.envelope.seq + 1 or envelope.prv != before.hash:
+        if envelope.topic != first.topic or envelope.seq != before.envelope.seq + 1 or envelope.previous != before.hash:
             return False
         before = candidate.entry
     return True
@@ -134,16 +134,16 @@ def anchored_by_last(candidates: Sequence[Candidate], heads: Mapping[str, tuple[
 
 def _out_of_scope(record: Record, entry: Entry, membership: Membership) -> tuple[str, str] | None:
     envelope = entry.envelope
-    topic = parse_topic(envelope.top)
-    if envelope.fed != membership.federation:
+    topic = parse_topic(envelope.topic)
+    if envelope.federation != membership.federation:
         return "other-federation", "It was signed for another federation."
-    if envelope.top != record.topic or topic is None or topic.node != envelope.org or topic.stream not in STREAMS:
+    if envelope.topic != record.topic or topic is None or topic.node != envelope.origin or topic.stream not in STREAMS:
         return "other-stream", "It was signed for another stream than the one it came on."
     if envelope.typ != (ENTRY_TYP if STREAMS[topic.stream].chained else CHECKPOINT_TYP):
         return "other-type", "Its token type does not belong on this stream."
-    if not STREAMS[topic.stream].public and envelope.org != membership.me:
+    if not STREAMS[topic.stream].public and envelope.origin != membership.me:
         return "private-stream", "That stream of another node is none of this node's business."
-    return _standing(membership.node(envelope.org), entry)
+    return _standing(membership.node(envelope.origin), entry)
 
 
 def _standing(node: Node | None, entry: Entry) -> tuple[str, str] | None:
@@ -153,7 +153,7 @@ def _standing(node: Node | None, entry: Entry) -> tuple[str, str] | None:
         return "suspended-nation", "The federation list has this node suspended."
     if node.left is not None:
         head = node.left.heads.get(entry.stream)
-        if head is None or (entry.envelope.epo, entry.envelope.seq) > (node.left.epoch, head.seq):
+        if head is None or (entry.envelope.epoch, entry.envelope.seq) > (node.left.epoch, head.seq):
             return "left-nation", "It lies beyond where this node's log ended when it left the federation."
     return None
 

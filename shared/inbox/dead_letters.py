@@ -56,7 +56,7 @@ async def park(tx: Transaction, key: str, entry: Entry, why: str, at: str) -> No
     """Keep an authentic entry that this software cannot apply; a repeat changes nothing."""
     if await tx.get(PARKED, key) is None:
         envelope = entry.envelope
-        body = {"origin": envelope.org, "subject": envelope.sub, "kind": envelope.knd, "why": why, "at": at}
+        body = {"origin": envelope.origin, "subject": envelope.sub, "kind": envelope.kind, "why": why, "at": at}
         await tx.insert(PARKED, key, {**body, "jws": entry.compact.decode()})
 
 

@@ -50,13 +50,13 @@ class Contradiction(NamedTuple):
 
 async def note(tx: Transaction, entry: Entry, checkpoint: Checkpoint, now: datetime) -> Contradiction | None:
     """Take in one checkpoint; a repeat or a late one changes nothing."""
-    origin = entry.envelope.org
+    origin = entry.envelope.origin
     held = await tx.get(FRESHNESS, origin)
     body = held.body if held else {"newest": None, "proven": None, "open": []}
     said: dict[str, Any] = {
         "time": rfc3339(checkpoint.time),
         "seq": entry.envelope.seq,
-        "epoch": entry.envelope.epo,
+        "epoch": entry.envelope.epoch,
         "heads": {name: [head.seq, head.hash] for name, head in checkpoint.heads.items()},
     }
     newest = body["newest"]
@@ -140,7 +140,7 @@ def _proven_key(origin: str, moment: datetime) -> str:
 async def _archive(tx: Transaction, entry: Entry, before: Mapping[str, Any] | None, now: str) -> None:
     """Keep the newest checkpoint as it was signed, so that this node can serve it to others; the one before goes."""
     if before is not None:
-        await tx.delete(LOG, log_key(entry.envelope.top, before["epoch"], before["seq"]))
+        await tx.delete(LOG, log_key(entry.envelope.topic, before["epoch"], before["seq"]))
     key, body = archived(entry, now)
     if await tx.get(LOG, key) is None:
         await tx.insert(LOG, key, body)

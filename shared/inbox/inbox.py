@@ -32,14 +32,14 @@ from shared.inbox.admission import Candidate, Refused, Sound, anchored_by_last, 
 from shared.inbox.freshness import FRESHNESS, PROVEN
 from shared.inbox.ordering import CONTRADICTIONS, PENDING, Ordering
 from shared.inbox.origin_view import OriginView, read_view
-from shared.inbox.received import Handler, Heard
+from shared.inbox.received import Handler, Received
 from shared.log.archive import LOG, POSITIONS
 from shared.log.keyring import SERVICE_KEYS, Keyring
 from shared.log.outbox import Outbox, Unit
 from shared.store.port import VersionConflict
 from shared.telemetry import continue_from, get_logger, span
 
-__all__ = ["COLLECTIONS", "Handler", "Heard", "Inbox", "OriginView"]
+__all__ = ["COLLECTIONS", "Handler", "Inbox", "OriginView", "Received"]
 
 COLLECTIONS = (LOG, POSITIONS, PENDING, CONTRADICTIONS, FRESHNESS, PROVEN, SERVICE_KEYS, *dead_letters.COLLECTIONS)
 
@@ -117,7 +117,7 @@ class Inbox:
         except Exception:  # noqa: BLE001 - a fault of ours must stop one entry, never the stream
             _log.exception("a batch failed; its entries are taken one by one")
             changed = [key for one in judged for key in await self._one(one)]
-        for origin in {one.entry.envelope.org for one in judged if isinstance(one, Sound)}:
+        for origin in {one.entry.envelope.origin for one in judged if isinstance(one, Sound)}:
             await self._refresh(origin)
         for origin, kid in changed:
             await self._keyring.learn(origin, kid)
@@ -156,7 +156,7 @@ class Inbox:
         return judged
 
     def _anchored(self, candidates: Sequence[Candidate]) -> bool:
-        origin = candidates[0].entry.envelope.org
+        origin = candidates[0].entry.envelope.origin
         return anchored_by_last(candidates, self.origin(origin).announced)
 
     async def _transact(self, judged: Sequence[Sound | Refused], instead_of: Sequence[str] = ()) -> list[tuple[str, str]]:
@@ -241,7 +241,7 @@ class Inbox:
             if early and not event.reduces_trust:
                 return  # its turn comes when the hole before it is filled
             if handler is not None:
-                await handler(unit, Heard(entry, event, early, unit.now))
+                await handler(unit, Received(entry, event, early, unit.now))
             await unit.tx.delete(dead_letters.PARKED, key)
 
         try:
@@ -274,7 +274,7 @@ def _traced(one: Sound, *, alone: bool) -> AbstractContextManager[object]:
         return nullcontext()
     tracing = ExitStack()
     tracing.enter_context(continue_from(parent.decode("ascii", "replace")))
-    tracing.enter_context(span("testamur.apply", kind=one.entry.envelope.knd, origin=one.entry.envelope.org))
+    tracing.enter_context(span("testamur.apply", kind=one.entry.envelope.kind, origin=one.entry.envelope.origin))
     return tracing
 
 

@@ -19,7 +19,7 @@ from shared.events.entry import Entry, parse
 from shared.inbox.admission import understand
 from shared.inbox.dead_letters import PARKED, park
 from shared.inbox.freshness import Contradiction, note, prove
-from shared.inbox.received import Handler, Heard
+from shared.inbox.received import Handler, Received
 from shared.log import keyring
 from shared.log.archive import LOG, POSITIONS, archived, as_body, position_of
 from shared.log.outbox import Unit
@@ -53,17 +53,17 @@ class Ordering:
 
     async def take(self, entry: Entry, event: Event | None) -> None:
         """Put one sound entry where it belongs."""
-        self._origins.add(entry.envelope.org)
+        self._origins.add(entry.envelope.origin)
         if not STREAMS[entry.stream].chained:
             return await self._checkpoint(entry, event)
-        standing = stand(await self._position(entry.envelope.top), entry.envelope)
+        standing = stand(await self._position(entry.envelope.topic), entry.envelope)
         if standing in (Standing.HELD, Standing.OLD_EPOCH):
             return await self._held(entry, event)
         if standing is Standing.FORKED:
             await self._contradict(entry, "It claims to follow an entry that we hold, and names another.")
-        if standing is Standing.NEXT and not await self._is_torn(entry.envelope.org):
+        if standing is Standing.NEXT and not await self._is_torn(entry.envelope.origin):
             await self._next(entry, event, acted=False)
-            return await self._drain(entry.envelope.top)
+            return await self._drain(entry.envelope.topic)
         return await self._ahead(entry, event)
 
     async def finish(self) -> None:
@@ -86,7 +86,7 @@ class Ordering:
         return self._moved[topic][1]
 
     async def _next(self, entry: Entry, event: Event | None, *, acted: bool) -> None:
-        topic = entry.envelope.top
+        topic = entry.envelope.topic
         if event is None:
             await self._park(entry)
         elif not acted:
@@ -119,7 +119,7 @@ class Ordering:
     async def _ahead(self, entry: Entry, event: Event | None) -> None:
         """Beyond a hole, or on a torn log: it waits, and acts at once if it reduces trust."""
         place = entry.envelope
-        key = log_key(place.top, place.epo, place.seq)
+        key = log_key(place.topic, place.epoch, place.seq)
         row = await self._tx.get(PENDING, key)
         if row is not None and row.body["hash"] == entry.hash:
             self.repeats += 1
@@ -131,13 +131,13 @@ class Ordering:
             await self._hand_over(entry, event, early=True)
         if event is None:
             await self._park(entry)
-        if row is None and await self._tx.count(PENDING, {"origin": place.org}) < PENDING_CAP:
-            body = {"origin": place.org, "jws": entry.compact.decode(), "hash": entry.hash, "acted": acts}
+        if row is None and await self._tx.count(PENDING, {"origin": place.origin}) < PENDING_CAP:
+            body = {"origin": place.origin, "jws": entry.compact.decode(), "hash": entry.hash, "acted": acts}
             await self._tx.insert(PENDING, key, {**body, "at": rfc3339(self._unit.now)})
-            self._waiting[place.top] = True
+            self._waiting[place.topic] = True
 
     async def _held(self, entry: Entry, event: Event | None) -> None:
-        held = await self._archived(log_key(entry.envelope.top, entry.envelope.epo, entry.envelope.seq))
+        held = await self._archived(log_key(entry.envelope.topic, entry.envelope.epoch, entry.envelope.seq))
         if held is not None and held["hash"] == entry.hash:
             self.repeats += 1
             return
@@ -157,21 +157,21 @@ class Ordering:
             return
         contradiction = await note(self._tx, entry, event, self._unit.now)
         if contradiction:
-            await self._record(entry.envelope.org, contradiction, [entry.compact.decode()])
+            await self._record(entry.envelope.origin, contradiction, [entry.compact.decode()])
 
     async def _hand_over(self, entry: Entry, event: Event, *, early: bool) -> None:
-        origin = entry.envelope.org
+        origin = entry.envelope.origin
         kid = await keyring.keep(self._tx, origin, event, entry.envelope)
         if kid is not None:
             self.keys_changed.append((origin, kid))
         handler = self._handlers.get(type(event))
         if handler is not None:
-            await handler(self._unit, Heard(entry, event, early, self._unit.now))
+            await handler(self._unit, Received(entry, event, early, self._unit.now))
 
     async def _park(self, entry: Entry) -> None:
         place = entry.envelope
         why = "Its kind or content is newer than this software: update it, and it will be applied at the next start."
-        await park(self._tx, log_key(place.top, place.epo, place.seq), entry, why, rfc3339(self._unit.now))
+        await park(self._tx, log_key(place.topic, place.epoch, place.seq), entry, why, rfc3339(self._unit.now))
 
     async def _is_torn(self, origin: str) -> bool:
         if origin not in self._torn:
@@ -180,7 +180,7 @@ class Ordering:
 
     async def _contradict(self, entry: Entry, detail: str, other: str = "") -> None:
         entries = [entry.compact.decode(), *([other] if other else [])]
-        await self._record(entry.envelope.org, Contradiction(entry.envelope.top, detail), entries)
+        await self._record(entry.envelope.origin, Contradiction(entry.envelope.topic, detail), entries)
 
     async def _record(self, origin: str, contradiction: Contradiction, entries: list[str]) -> None:
         self._torn[origin] = True

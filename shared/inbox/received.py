@@ -4,30 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from shared.events.base import Event
 from shared.events.entry import Entry
 from shared.log.outbox import Unit
 
+E = TypeVar("E", bound=Event, covariant=True)
 
-class Heard(NamedTuple):
+
+class Received(NamedTuple, Generic[E]):
     """An authentic event, as it is handed to a service. `early`: it reduces trust and acts before its turn."""
 
     entry: Entry
-    event: Event
+    event: E
     early: bool
     known_at: datetime
 
     @property
     def origin(self) -> str:
         """The node that signed it."""
-        return self.entry.envelope.org
+        return self.entry.envelope.origin
 
     @property
     def epoch(self) -> int:
         """The epoch of its chain."""
-        return self.entry.envelope.epo
+        return self.entry.envelope.epoch
 
     @property
     def seq(self) -> int:
@@ -42,7 +44,13 @@ class Heard(NamedTuple):
     @property
     def after(self) -> Mapping[str, int]:
         """The heads of the writer's other chains when it was sequenced."""
-        return self.entry.envelope.aft
+        return self.entry.envelope.after
 
 
-Handler = Callable[[Unit, Heard], Awaitable[None]]
+Handler = Callable[[Unit, Received[Any]], Awaitable[None]]
+"""What a service does about one kind of event, inside the transaction in which it is received."""
+
+
+def on(event: type[E], handler: Callable[[Unit, Received[E]], Awaitable[None]]) -> tuple[type[Event], Handler]:
+    """A line of a service's subscriptions: this handler takes this kind of event, which the type checker sees."""
+    return event, handler

@@ -120,12 +120,12 @@ class LocalSigner:
         return f"LocalSigner(kid={self.kid!r}, alg={self.alg!r}, purpose={self.purpose.value!r})"
 
 
-def seal(header: Mapping[str, Any], payload: bytes, signer: Signer) -> bytes:
+def sign(header: Mapping[str, Any], payload: bytes, signer: Signer) -> bytes:
     """A compact token over `payload`. `header` holds `typ` and members of its own; `alg` and `kid` are the signer's."""
-    return seal_token(header, payload, signer).compact
+    return sign_token(header, payload, signer).compact
 
 
-def seal_token(header: Mapping[str, Any], payload: bytes, signer: Signer) -> Token:
+def sign_token(header: Mapping[str, Any], payload: bytes, signer: Signer) -> Token:
     """As `seal`, giving the token as if it had been read again. Raises `WrongKeyForToken`; a bad header is a ValueError."""
     typ = header["typ"]
     if not may_sign(signer.purpose, typ):

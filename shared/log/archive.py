@@ -28,7 +28,7 @@ def archived(entry: Entry, at: str, traceparent: str = "") -> tuple[str, dict[st
     """An entry as a row of the archive: its key and its body."""
     place = entry.envelope
     body = {"jws": entry.compact.decode(), "hash": entry.hash, "trace": traceparent, "at": at}
-    return log_key(place.top, place.epo, place.seq), body
+    return log_key(place.topic, place.epoch, place.seq), body
 
 
 def position_of(document: Document | None) -> Position:

@@ -69,8 +69,8 @@ class Keyring:
         if self._membership.list is not self._list:
             self._judge_again()
         envelope = entry.envelope
-        known = self._keys.get((envelope.org, envelope.kid)) or self._self_certified(entry)
-        if known is None or not known.covers(entry.stream, envelope.epo, envelope.seq):
+        known = self._keys.get((envelope.origin, envelope.kid)) or self._self_certified(entry)
+        if known is None or not known.covers(entry.stream, envelope.epoch, envelope.seq):
             return None
         if not STREAMS[entry.stream].chained and known.expires is not None and envelope.issued_at >= known.expires:
             return None  # no sequence bounds a key that signs outside any chain
@@ -78,15 +78,15 @@ class Keyring:
 
     def _ended(self, entry: Entry) -> bool:
         """Whether the key was retired before the entry, in the order that the retiring entry gives its writer's chains."""
-        end = self._retired.get((entry.envelope.org, entry.envelope.kid))
+        end = self._retired.get((entry.envelope.origin, entry.envelope.kid))
         return end is not None and entry.envelope.seq > end.get(entry.stream, 0)
 
     def _self_certified(self, entry: Entry) -> ServiceKey | None:
-        if entry.envelope.knd != ServiceKeyAdded.kind or entry.envelope.seq != 1:
+        if entry.envelope.kind != ServiceKeyAdded.kind or entry.envelope.seq != 1:
             return None
         try:
             said = orjson.loads(entry.token.payload)
-            return self._read(entry.envelope.org, said["certificate"]) if said["kid"] == entry.envelope.kid else None
+            return self._read(entry.envelope.origin, said["certificate"]) if said["kid"] == entry.envelope.kid else None
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -156,7 +156,7 @@ async def _keep_retirement(tx: Transaction, origin: str, event: ServiceKeyRetire
     `aft` does not name the streams that another service writes: the checkpoints' end is in the event. What a node says to
     itself alone ends where it is applied here.
     """
-    end = {**(event.ends or {}), **await _heard_at_home(tx, origin), **place.aft, TRUST.name: place.seq}
+    end = {**(event.ends or {}), **await _heard_at_home(tx, origin), **place.after, TRUST.name: place.seq}
     key = f"{origin}/{event.kid}"
     row = await tx.get(SERVICE_KEYS, key)
     before = row.body if row else {"certificate": None, "retired": None}

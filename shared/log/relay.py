@@ -91,7 +91,7 @@ class Relay:
 
     async def _mark(self, topic: str, mark: Document | None, last: Document, offset: int) -> None:
         place = parse(last.body["jws"]).envelope
-        body = {"epoch": place.epo, "seq": place.seq, "hash": last.body["hash"], "offset": offset}
+        body = {"epoch": place.epoch, "seq": place.seq, "hash": last.body["hash"], "offset": offset}
 
         async def work(tx: Transaction) -> None:
             await tx.put(MARKS, topic, body, expect=mark.version if mark else 0)

@@ -18,7 +18,7 @@ from datetime import datetime
 from shared.clock import rfc3339
 from shared.events.base import Stream
 from shared.events.chain import Position
-from shared.events.entry import Entry, Place, Said, seal
+from shared.events.entry import Entry, Place, Said, sign
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
 from shared.ids import new_event_id, topic_name
 from shared.jose.signers import Signer
@@ -119,7 +119,7 @@ class Sequencer:
         entries = []
         for row in rows:
             said = _said(row)
-            entry = seal(said, self._place(said.stream, reached), signers[said.stream])
+            entry = sign(said, self._place(said.stream, reached), signers[said.stream])
             reached[said.stream] = reached[said.stream].advanced_by(entry)
             entries.append(entry)
         return entries

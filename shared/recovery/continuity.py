@@ -30,9 +30,9 @@ from shared.events.chain import Position
 from shared.events.checkpoints import Checkpoint
 from shared.ids import parse_topic, topic_name
 from shared.log.archive import HEADS, hash_at, position_of
-from shared.recovery.holders import THE_BUS, Held, Witnesses, is_checkpoint
+from shared.recovery.holders import THE_BUS, Held, Holders, is_checkpoint
 from shared.store.port import Store
-from shared.tasks.toggle import Switch
+from shared.tasks.toggle import Toggle
 from shared.telemetry import get_logger
 
 ASK = 3.0
@@ -73,10 +73,10 @@ class Claim(NamedTuple):
 class Continuity:
     """One process's knowledge of whether its service's chains are whole here."""
 
-    def __init__(self, store: Store, witnesses: Witnesses, node: str, clock: Clock) -> None:
+    def __init__(self, store: Store, holders: Holders, node: str, clock: Clock) -> None:
         self._clock = clock
         self._store = store
-        self.witnesses = witnesses
+        self.holders = holders
         self._node = node
         self._answered: set[str] = set()
         self._missing: dict[tuple[str, int, int, str], Claim] = {}
@@ -85,22 +85,22 @@ class Continuity:
         self._held = False
         self._stuck = ""
         self.newest_checkpoint: Held | None = None
-        self.whole = Switch()
+        self.log_complete = Toggle()
         """On while nothing is known to be missing."""
 
     async def ask(self, everybody: bool = False) -> None:
         """Ask who has not answered yet (or everybody), and compare what comes with the archive."""
         if everybody:
             self._answered.clear()
-        asked = [self._ask(THE_BUS, self.witnesses.on_bus)] if THE_BUS not in self._answered else []
+        asked = [self._ask(THE_BUS, self.holders.on_bus)] if THE_BUS not in self._answered else []
         asked += [
-            self._ask(node.name, partial(self.witnesses.at, node))
-            for node in self.witnesses.nodes()
+            self._ask(node.name, partial(self.holders.at, node))
+            for node in self.holders.nodes()
             if node.name not in self._answered
         ]
         found = [held for answer in await asyncio.gather(*asked) for held in answer]
         await self.compare(found)
-        self.witnesses.began = self.witnesses.began or self._clock.now()
+        self.holders.began = self.holders.began or self._clock.now()
 
     async def compare(self, found: Iterable[Held] = ()) -> None:
         """Hold the service while something that we signed is not in the archive here, and let it go on otherwise."""
@@ -116,7 +116,7 @@ class Continuity:
         heads = {topic: position_of(await self._store.get(HEADS, topic)) for topic in topics}
         for place, claim in list(self._missing.items()):
             here = await self._here(claim, heads[claim.topic])
-            if here != claim.hash and self.witnesses.is_younger(claim.signed):
+            if here != claim.hash and self.holders.is_younger(claim.signed):
                 _log.error("signed with this node's key, and not by this node", stream=claim.stream, sequence=claim.seq)
             elif here != claim.hash:
                 missing[place] = claim
@@ -128,14 +128,14 @@ class Continuity:
         """Hold the service for good: an entry that we signed does not follow the one that we hold before it."""
         self._note(held)
         place = held.entry.envelope
-        self._diverged = Claim(place.top, place.epo, place.seq, held.entry.hash, held.holder, place.issued_at)
+        self._diverged = Claim(place.topic, place.epoch, place.seq, held.entry.hash, held.holder, place.issued_at)
         await self._turn()
 
     async def run(self) -> None:
         """Look on, until cancelled: ask again whoever was silent, and see when what was missing is here."""
         tries = 0
         while True:
-            if not self.whole.on:
+            if not self.log_complete.on:
                 await asyncio.sleep(LOOK)
                 await self.compare()
                 continue
@@ -146,7 +146,7 @@ class Continuity:
 
     def silent(self) -> list[str]:
         """Who has not been heard yet, by name."""
-        asked = [THE_BUS, *(node.name for node in self.witnesses.nodes())]
+        asked = [THE_BUS, *(node.name for node in self.holders.nodes())]
         return [name for name in asked if name not in self._answered]
 
     def claimed(self) -> dict[str, tuple[int, int]]:
@@ -167,14 +167,14 @@ class Continuity:
             _log.error("the own log cannot be pulled back yet", detail=why)
         self._stuck = why
 
-    def require_whole(self) -> None:
+    def require_complete(self) -> None:
         """Raise `LogIncomplete` while the service is held."""
-        if not self.whole.on:
+        if not self.log_complete.on:
             raise LogIncomplete(self.said() or "It is being looked up how far this node's log goes. Ask again in a moment.")
 
     async def not_ready(self) -> str | None:
         """Why the service is held, or None."""
-        return None if self.whole.on else self.said()
+        return None if self.log_complete.on else self.said()
 
     def said(self) -> str:
         """What is the matter, and the next action."""
@@ -206,21 +206,21 @@ class Continuity:
 
     def _note(self, held: Held) -> None:
         place = held.entry.envelope
-        self._claim(Claim(place.top, place.epo, place.seq, held.entry.hash, held.holder, place.issued_at))
+        self._claim(Claim(place.topic, place.epoch, place.seq, held.entry.hash, held.holder, place.issued_at))
         if not is_checkpoint(held):
             return
         newest = self.newest_checkpoint.entry.envelope if self.newest_checkpoint else None
-        if self.witnesses.is_younger(place.issued_at):
+        if self.holders.is_younger(place.issued_at):
             return
-        if newest is None or (newest.epo, newest.seq) < (place.epo, place.seq):
+        if newest is None or (newest.epoch, newest.seq) < (place.epoch, place.seq):
             self.newest_checkpoint = held
         if isinstance(held.event, Checkpoint):
             for stream, head in held.event.heads.items():
                 topic = topic_name(self._node, stream)
-                self._claim(Claim(topic, place.epo, head.seq, head.hash, held.holder, place.issued_at))
+                self._claim(Claim(topic, place.epoch, head.seq, head.hash, held.holder, place.issued_at))
 
     def _claim(self, claim: Claim) -> None:
-        if claim.seq and claim.topic in map(self.witnesses.topic, self.witnesses.streams):
+        if claim.seq and claim.topic in map(self.holders.topic, self.holders.streams):
             self._missing.setdefault(claim[:4], claim)
 
     async def _here(self, claim: Claim, head: Position) -> str | None:
@@ -234,14 +234,14 @@ class Continuity:
         return await hash_at(self._store, claim.topic, claim.epoch, claim.seq)
 
     async def _turn(self) -> None:
-        whole = not self._missing
-        if not whole and not self._held:
+        log_complete = not self._missing
+        if not log_complete and not self._held:
             _log.error("held: others hold more of the own log than this store", detail=self.said())
-        if whole and self._held:
+        if log_complete and self._held:
             _log.warning("the own log is whole again: this node goes on")
-        self._held = not whole
-        if whole != self.whole.on:
-            await self.whole.set(whole)
+        self._held = not log_complete
+        if log_complete != self.log_complete.on:
+            await self.log_complete.set(log_complete)
 
 
 def _stream(topic: str) -> str:

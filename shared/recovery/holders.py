@@ -47,7 +47,7 @@ QUIET = 1.0
 
 THE_BUS = "the bus"
 
-_log = get_logger("witnesses")
+_log = get_logger("holders")
 
 
 class Held(NamedTuple):
@@ -59,7 +59,7 @@ class Held(NamedTuple):
     offset: int = 0
 
 
-class Witnesses:
+class Holders:
     """Asks what is held of the chains that one service writes."""
 
     def __init__(self, store: Store, bus: Bus, membership: Membership, keyring: Keyring, clock: Clock, service: str) -> None:
@@ -172,7 +172,7 @@ class Witnesses:
     def _judge(self, record: Record) -> Sound | None:
         try:
             candidate = examine(record, self._membership, self._keyring, self._clock.now())
-            if isinstance(candidate, Refused) or candidate.entry.envelope.org != self._membership.me:
+            if isinstance(candidate, Refused) or candidate.entry.envelope.origin != self._membership.me:
                 return None
             found = conclude(candidate)
         except Exception:  # noqa: BLE001 - whatever a stranger's bytes bring about, it is not an entry of ours

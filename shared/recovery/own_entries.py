@@ -13,7 +13,7 @@ from shared.bus.port import Record
 from shared.errors import TestamurError
 from shared.events.base import Stream
 from shared.events.chain import Position
-from shared.recovery.holders import THE_BUS, Held, Witnesses
+from shared.recovery.holders import THE_BUS, Held, Holders
 from shared.telemetry import get_logger
 
 SEQUENCE_DIGITS = 20
@@ -25,8 +25,8 @@ _log = get_logger("recovery")
 class OwnEntries:
     """What follows on each chain that one service writes."""
 
-    def __init__(self, witnesses: Witnesses) -> None:
-        self._witnesses = witnesses
+    def __init__(self, holders: Holders) -> None:
+        self._holders = holders
         self._at_hand: dict[str, deque[Held]] = {}
         self._reached_on_bus: dict[str, int] = {}
         self._nowhere: set[tuple[str, int]] = set()
@@ -54,9 +54,9 @@ class OwnEntries:
 
     async def _fetch(self, stream: Stream, reached: Position, known: bool) -> list[Held]:
         found = await self._from_bus(stream, reached, known)
-        for node in [] if found else self._witnesses.nodes():
+        for node in [] if found else self._holders.nodes():
             try:
-                found = self._run(await self._witnesses.page_of(node, stream, reached), reached)
+                found = self._run(await self._holders.page_of(node, stream, reached), reached)
             except Exception as error:  # noqa: BLE001 - whatever a neighbour sends, the next one is asked
                 _log.info("a neighbour did not serve", node=node.name, error=type(error).__name__)
             if found:
@@ -65,9 +65,9 @@ class OwnEntries:
 
     async def _from_bus(self, stream: Stream, reached: Position, known: bool) -> list[Held]:
         """What goes on from that place on the bus, looked for from the relay's mark on, then from the topic's beginning."""
-        topic = self._witnesses.topic(stream)
+        topic = self._holders.topic(stream)
         begin = self._reached_on_bus.get(topic)
-        marked = await self._witnesses.mark(topic) if begin is None else None
+        marked = await self._holders.mark(topic) if begin is None else None
         try:
             found = await self._search(topic, begin or marked or 0, reached)
             if not found and marked and known:
@@ -78,11 +78,11 @@ class OwnEntries:
         return found
 
     async def _search(self, topic: str, after: int, reached: Position) -> list[Held]:
-        async with self._witnesses.reading() as consumer:
-            while records := await self._witnesses.records(consumer, topic, after):
+        async with self._holders.reading() as consumer:
+            while records := await self._holders.records(consumer, topic, after):
                 after = self._reached_on_bus[topic] = records[-1].offset
                 beyond = [record for record in records if _sequence(record) > reached.seq]
-                found = self._run(await self._witnesses.ours(beyond, THE_BUS), reached)
+                found = self._run(await self._holders.ours(beyond, THE_BUS), reached)
                 if found:
                     return found
         return []
@@ -92,7 +92,7 @@ class OwnEntries:
         run: list[Held] = []
         for held in sorted(found, key=lambda one: one.entry.envelope.seq):
             place, wanted = held.entry.envelope, reached.seq + len(run) + 1
-            if (place.epo, place.seq) == (reached.epoch, wanted) and not self._witnesses.is_younger(place.issued_at):
+            if (place.epoch, place.seq) == (reached.epoch, wanted) and not self._holders.is_younger(place.issued_at):
                 run.append(held)
         return run
 

@@ -24,7 +24,7 @@ from shared.events.base import CHECKPOINTS, STREAMS, Event, Stream
 from shared.events.chain import Position
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
 from shared.federation.log_client import PAGE
-from shared.inbox.received import Handler, Heard
+from shared.inbox.received import Handler, Received
 from shared.log.archive import HEADS, LOG, archived, as_body, position_of
 from shared.log.keyring import Keyring, keep
 from shared.log.outbox import OUTBOX, Outbox, Unit
@@ -67,21 +67,21 @@ class Recovery:
         self._hear_again = hear_again
         self._outbox = outbox
         self._store = outbox.store
-        self._witnesses = witnesses = continuity.witnesses
+        self._holders = holders = continuity.holders
         self._continuity = continuity
         self._keyring = keyring
         self._restores = restores
-        self._source = OwnEntries(witnesses)
+        self._source = OwnEntries(holders)
 
     async def run(self) -> None:
         """Take back what is missing whenever something is, until cancelled."""
         while True:
-            await self._continuity.whole.until(on=False)
+            await self._continuity.log_complete.until(on=False)
             await self._recover()
 
     async def _recover(self) -> None:
         failures = 0
-        while not self._continuity.whole.on:
+        while not self._continuity.log_complete.on:
             try:
                 taken = 0 if self._continuity.diverged else await self._pull()
                 await self._continuity.ask(everybody=True)
@@ -89,7 +89,7 @@ class Recovery:
                 taken = 0
                 self._continuity.stuck(error.detail)
             failures = 0 if taken else failures + 1
-            if failures and not self._continuity.whole.on:
+            if failures and not self._continuity.log_complete.on:
                 await asyncio.sleep(PAUSES[min(failures - 1, len(PAUSES) - 1)])
 
     async def _pull(self) -> int:
@@ -114,7 +114,7 @@ class Recovery:
         """The chains on which others are known to hold more, and how far each is here."""
         claimed, found = self._continuity.claimed(), {}
         for stream in self._chains():
-            topic = self._witnesses.topic(stream)
+            topic = self._holders.topic(stream)
             reached = position_of(await self._store.get(HEADS, topic))
             if claimed.get(topic, (0, 0)) > (reached.epoch, reached.seq):
                 found[stream] = reached
@@ -122,7 +122,7 @@ class Recovery:
 
     async def _batch(self) -> list[Held]:
         """The next entries in the order in which they were signed, as far as they can be had."""
-        topics = {stream.name: self._witnesses.topic(stream) for stream in self._chains()}
+        topics = {stream.name: self._holders.topic(stream) for stream in self._chains()}
         reached = {name: position_of(await self._store.get(HEADS, topic)) for name, topic in topics.items()}
         lacking, batch, size = await self._lacking(), list[Held](), 0
         while lacking and len(batch) < BATCH and size < BATCH_BYTES:
@@ -140,16 +140,16 @@ class Recovery:
             if held is None:
                 continue
             place = held.entry.envelope
-            if place.prv != reached[stream.name].hash:
+            if place.previous != reached[stream.name].hash:
                 await self._continuity.fork(held)
                 return None
-            if all(reached[name].seq >= seq for name, seq in place.aft.items() if name in reached):
+            if all(reached[name].seq >= seq for name, seq in place.after.items() if name in reached):
                 self._source.drop(stream)
                 return held
         return None
 
     async def _take(self, batch: Sequence[Held]) -> None:
-        heads = {topic: await self._store.get(HEADS, topic) for topic in {held.entry.envelope.top for held in batch}}
+        heads = {topic: await self._store.get(HEADS, topic) for topic in {held.entry.envelope.topic for held in batch}}
 
         async def work(unit: Unit) -> None:
             waiting = await _all_waiting(unit.tx)
@@ -162,7 +162,7 @@ class Recovery:
                 await self._keep_key(unit, held)
             await unit.tx.insert_many(LOG, [archived(held.entry, rfc3339(unit.now)) for held in batch])
             for topic, head in heads.items():
-                last = [held for held in batch if held.entry.envelope.top == topic][-1]
+                last = [held for held in batch if held.entry.envelope.topic == topic][-1]
                 body = as_body(position_of(head).advanced_by(last.entry))
                 await unit.tx.put(HEADS, topic, body, expect=head.version if head else 0)
                 await unit.audit("log.restore", topic, to=last.entry.envelope.seq, holder=last.holder)
@@ -172,7 +172,7 @@ class Recovery:
         await self._outbox.transact(work, actor="recovery")
         for held in batch:
             if isinstance(held.event, ServiceKeyAdded | ServiceKeyRetired):
-                await self._keyring.learn(held.entry.envelope.org, held.event.kid)
+                await self._keyring.learn(held.entry.envelope.origin, held.event.kid)
 
     async def _keep_key(self, unit: Unit, held: Held) -> None:
         """What the entry says of a key of this node's. Where a retired key ended on a stream that only this node hears was
@@ -181,7 +181,7 @@ class Recovery:
         place = held.entry.envelope
         private = {name: NO_END for name, stream in STREAMS.items() if not stream.public}
         if held.event is not None:
-            await keep(unit.tx, place.org, held.event, place.model_copy(update={"aft": {**private, **place.aft}}))
+            await keep(unit.tx, place.origin, held.event, place.model_copy(update={"after": {**private, **place.after}}))
 
     async def _do_again(self, unit: Unit, held: Held) -> None:
         """What the entry's event did to the service's state."""
@@ -193,7 +193,7 @@ class Recovery:
             )
         handler = self._restores.get(type(held.event))
         if handler is not None:
-            await handler(unit, Heard(held.entry, held.event, early=False, known_at=unit.now))
+            await handler(unit, Received(held.entry, held.event, early=False, known_at=unit.now))
 
     async def _number_on(self) -> None:
         """Let the next checkpoint have a number beyond all that others hold; its content is made anew."""
@@ -203,16 +203,16 @@ class Recovery:
         place, entry = newest.entry.envelope, newest.entry
 
         async def work(tx: Transaction) -> None:
-            head = await tx.get(HEADS, place.top)
+            head = await tx.get(HEADS, place.topic)
             reached = position_of(head)
-            if (reached.epoch, reached.seq) < (place.epo, place.seq):
-                await tx.put(HEADS, place.top, as_body(reached.advanced_by(entry)), expect=head.version if head else 0)
+            if (reached.epoch, reached.seq) < (place.epoch, place.seq):
+                await tx.put(HEADS, place.topic, as_body(reached.advanced_by(entry)), expect=head.version if head else 0)
                 await tx.insert(LOG, *archived(entry, rfc3339(self._outbox.clock.now())))
 
         await self._store.transact(work)
 
     def _chains(self) -> list[Stream]:
-        return [stream for stream in self._witnesses.streams if stream is not CHECKPOINTS]
+        return [stream for stream in self._holders.streams if stream is not CHECKPOINTS]
 
 
 class NotUnderstood(TestamurError):

@@ -83,7 +83,7 @@ class KeyCutoff:
 def from_entry(entry: Entry, event: StatusEvent, known_at: datetime) -> Fact:
     """The fact that a verified entry states; `event` is its payload, read."""
     place = entry.envelope
-    return Fact(event, place.epo, place.seq, entry.hash, known_at, place.aft.get("trust", 0), place.issued_at)
+    return Fact(event, place.epoch, place.seq, entry.hash, known_at, place.after.get("trust", 0), place.issued_at)
 
 
 def by_credential(fact: Fact) -> list[tuple[str, Fact]]:

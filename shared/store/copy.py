@@ -51,7 +51,7 @@ class StoreNotOpen(Misconfigured):
     title = "No service may run on this store."
 
 
-async def require_whole(store: Reader) -> None:
+async def require_complete(store: Reader) -> None:
     """Refuse to run on a store whose data is elsewhere, or not all here yet: `StoreNotOpen`."""
     came, left = await store.get(COPIES, "came"), await store.get(COPIES, "left")
     if came and came.body["state"] != "whole":

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from shared.tasks.supervised import ended
 
 
-class Switch:
+class Toggle:
     """Off at first; whoever waits for it to change is woken."""
 
     def __init__(self) -> None:

@@ -43,12 +43,12 @@ def identifier(scheme: str, value: str) -> Identifier:
 
 @dataclass(frozen=True, slots=True)
 class TrustFact:
-    """One event of the trust stream in its place; `aft` gives the heads of the origin's other chains at that moment."""
+    """One event of the trust stream in its place; `after` gives the heads of the origin's other chains at that moment."""
 
     event: Event
     epoch: int
     seq: int
-    aft: Mapping[str, int] = field(default_factory=dict)
+    after: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def place(self) -> Place:
@@ -58,7 +58,7 @@ class TrustFact:
 
 def from_entry(entry: Entry, event: Event) -> TrustFact:
     """The fact that a verified entry of the trust stream states; `event` is its payload, read."""
-    return TrustFact(event, entry.envelope.epo, entry.envelope.seq, entry.envelope.aft)
+    return TrustFact(event, entry.envelope.epoch, entry.envelope.seq, entry.envelope.after)
 
 
 class Retirement(NamedTuple):
@@ -204,7 +204,7 @@ def _retirement(event: InstitutionKeyRetired, fact: TrustFact) -> Retirement:
     """What stands: all that was registered when the retirement was sequenced; of a compromised key only what the event lets
     stand, and nothing where it names no registration. Who does not say how far a thief got has not ruled anything out.
     """
-    registered = fact.aft.get("registrations", 0)
+    registered = fact.after.get("registrations", 0)
     if event.reason == COMPROMISED:
         return Retirement(min(event.registrations_stand_to or 0, registered), COMPROMISED, fact.place)
     return Retirement(registered, event.reason, fact.place)

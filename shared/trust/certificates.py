@@ -24,7 +24,7 @@ from shared.jose import gate, purpose
 from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
 from shared.jose.refusals import KeyRefused
-from shared.jose.signers import Signer, seal
+from shared.jose.signers import Signer, sign
 from shared.trust.nodes import Node, NodeName
 
 MAX_CERTIFICATE_BYTES = 4_000
@@ -47,7 +47,7 @@ class CertificateRefused(Invalid):
 class _Statement(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
-    fed: Slug
+    federation: Slug = Field(alias="fed")
     node: NodeName
     service: Annotated[str, StringConstraints(pattern=r"^[a-z]{1,32}$")]
     purpose: Purpose
@@ -110,7 +110,7 @@ def certify(
         "issued": rfc3339(issued),
         "expires": rfc3339(expires) if expires else None,
     }
-    return seal({"typ": purpose.KEY_CERTIFICATE}, orjson.dumps(statement), root).decode()
+    return sign({"typ": purpose.KEY_CERTIFICATE}, orjson.dumps(statement), root).decode()
 
 
 def read_certificate(raw: str | bytes, *, federation: str, node: Node) -> ServiceKey:
@@ -127,7 +127,7 @@ def read_certificate(raw: str | bytes, *, federation: str, node: Node) -> Servic
     except ValidationError as error:
         members = ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors()}))
         raise CertificateRefused(f"It is wrong in: {members}. Have the root sign a corrected one.") from None
-    if said.fed != federation or said.node != node.name:
+    if said.federation != federation or said.node != node.name:
         raise CertificateRefused("It speaks of another node or federation. Use the certificate of this node.")
     if said.purpose not in SERVICE_PURPOSES:
         raise CertificateRefused("A root certifies service keys only. Have it certify a service's own key.")

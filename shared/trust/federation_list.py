@@ -27,7 +27,7 @@ from shared.jose import gate, purpose, strict_json
 from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
 from shared.jose.refusals import TokenRefused
-from shared.jose.signers import Signer, seal
+from shared.jose.signers import Signer, sign
 from shared.jose.strict_json import NotStrictJson
 from shared.trust.nodes import FederationList
 from shared.trust.pinned import Pinned
@@ -99,10 +99,10 @@ class Taken(NamedTuple):
     held: Held
 
 
-def sign(federation: FederationList, signers: Iterable[Signer]) -> bytes:
+def sign_list(federation: FederationList, signers: Iterable[Signer]) -> bytes:
     """The list with each anchor's signature, in JSON; raises `Misconfigured` when they are fewer than its threshold."""
     payload = federation.model_dump_json(exclude_none=True).encode()
-    tokens = [seal({"typ": purpose.FEDERATION_LIST}, payload, signer).decode().split(".") for signer in signers]
+    tokens = [sign({"typ": purpose.FEDERATION_LIST}, payload, signer).decode().split(".") for signer in signers]
     if len(tokens) < federation.threshold:
         raise Misconfigured(f"The list needs {federation.threshold} anchors to sign it. Bring the others' keys.")
     signatures = [{"protected": protected, "signature": signature} for protected, _, signature in tokens]

@@ -18,7 +18,7 @@ from shared.ids import new_event_id
 from shared.jose import gate
 from shared.jose.purpose import NODE_TOKEN, Purpose
 from shared.jose.refusals import TokenRefused
-from shared.jose.signers import Signer, seal
+from shared.jose.signers import Signer, sign
 from shared.trust.certificates import CertificateRefused, ServiceKey, read_certificate
 from shared.trust.nodes import FederationList, Node
 
@@ -62,7 +62,7 @@ def mint(
         "exp": issued + int(lifetime.total_seconds()),
         "jti": new_event_id(),
     }
-    return seal({"typ": NODE_TOKEN, "crt": certificate}, orjson.dumps(claims), signer).decode()
+    return sign({"typ": NODE_TOKEN, "crt": certificate}, orjson.dumps(claims), signer).decode()
 
 
 def check(raw: str | bytes, *, federation_list: FederationList, me: str, now: datetime) -> Shown:

@@ -21,7 +21,7 @@ from shared.ids import new_event_id
 from shared.jose import gate
 from shared.jose.purpose import RECEIPT, Purpose
 from shared.jose.refusals import TokenRefused
-from shared.jose.signers import Signer, seal
+from shared.jose.signers import Signer, sign
 from shared.trust.certificates import CertificateRefused, read_certificate
 from shared.trust.nodes import FederationList
 
@@ -66,7 +66,7 @@ def mint(signer: Signer, certificate: str, found: Finding, *, federation: str, n
         "jti": new_event_id(),
         **found.model_dump(),
     }
-    return seal({"typ": RECEIPT, "crt": certificate}, orjson.dumps(claims), signer).decode()
+    return sign({"typ": RECEIPT, "crt": certificate}, orjson.dumps(claims), signer).decode()
 
 
 def check(raw: str | bytes, *, federation_list: FederationList, me: str, now: datetime, believed: Container[str]) -> Finding:

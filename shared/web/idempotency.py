@@ -63,7 +63,7 @@ class AnswerErased(TestamurError):
 class AnswerVault(Protocol):
     """Keeps an answer that holds personal data so that it can be erased with what it speaks of."""
 
-    async def seal(self, unit: Unit, body: bytes, result: BaseModel) -> dict[str, Any]:
+    async def encrypt(self, unit: Unit, body: bytes, result: BaseModel) -> dict[str, Any]:
         """Encrypt the answer under the key of the thing it speaks of; may read that key in the open transaction."""
         ...
 
@@ -130,7 +130,7 @@ class Slot:
             "day": _day(ends),
         }
         if vault is not None and result is not None:
-            row["sealed"] = await vault.seal(unit, answer.body, result)
+            row["sealed"] = await vault.encrypt(unit, answer.body, result)
         else:
             row["body"] = answer.body.decode()
         await unit.tx.insert(IDEMPOTENCY, self.row, row)

@@ -42,7 +42,7 @@ async def open_floor(
     settings: NodeSettings,
     *,
     service: str,
-    hears: Mapping[type[Event], Handler],
+    subscriptions: Mapping[type[Event], Handler],
     streams: Sequence[str],
     collections: Sequence[Collection],
     writes: Sequence[Stream] = (),
@@ -62,7 +62,7 @@ async def open_floor(
             settings,
             service=service,
             writes=writes,
-            hears=hears,
+            subscriptions=subscriptions,
             streams=streams,
             foreign=foreign,
             collections=(*collections, *idempotency.COLLECTIONS),
@@ -77,7 +77,7 @@ async def open_floor(
         app.state.authorities = Authorities.of_node(settings, OwnKeys(engine.home), fetcher, engine.clock)
         app.state.checks.update(engine.checks)
         app.state.engine = engine
-        floor = Floor(engine, Door(engine.outbox, engine.continuity.require_whole), fetcher)
+        floor = Floor(engine, Door(engine.outbox, engine.continuity.require_complete), fetcher)
         engine.spawn(lambda: _sweep(floor.door), "sweep")
         yield floor
 

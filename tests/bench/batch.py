@@ -10,7 +10,7 @@ from services.issuer.app import COLLECTIONS
 from services.issuer.cohorts.commands import IssueCohort
 from services.issuer.cohorts.handlers import prepare
 from services.issuer.cohorts.worker import Worker
-from services.issuer.context import Desk
+from services.issuer.context import IssuerContext
 from services.issuer.settings import IssuerSettings
 from shared.clock import SystemClock
 from shared.engine.engine import COLLECTIONS as ENGINE
@@ -39,26 +39,26 @@ async def rows(folder: Path) -> list[Row]:
     store = await open_store(settings.store_url, "issuer", [*ENGINE, *COLLECTIONS])
     try:
         outbox = Outbox(store, clock)  # nobody sequences: what is queued stays there, and costs nothing more
-        desk = Desk(store, Door(outbox), ee, settings, clock, Membership(ee, clock))
-        await desk.open()
-        pairs = [await _round(desk, outbox, shared, number) for number in range(ROUNDS)]
+        context = IssuerContext(store, Door(outbox), ee, settings, clock, Membership(ee, clock))
+        await context.open()
+        pairs = [await _round(context, outbox, shared, number) for number in range(ROUNDS)]
     finally:
         await store.close()
     what = "cohort credentials checked, signed, encrypted, stored, queued per core second / raw ES256 signatures"
     return [at_least("batch-issue", what, pairs, 0.25)]
 
 
-async def _round(desk: Desk, outbox: Outbox, shared: dict[str, Any], number: int) -> tuple[float, float]:
+async def _round(context: IssuerContext, outbox: Outbox, shared: dict[str, Any], number: int) -> tuple[float, float]:
     """Credentials and raw signatures, each per second of processor time: no second core is counted as ours."""
-    signer = await desk.signer("tartu")
+    signer = await context.signer("tartu")
     assert signer is not None
     command = IssueCohort(**body(csv(LEARNERS, number * LEARNERS, grade="5"), template=shared))
-    await outbox.transact(await prepare(desk, command), "bench")
+    await outbox.transact(await prepare(context, command), "bench")
     began = time.process_time()
     for _ in range(SIGNATURES):
         signer.sign(SIGNED)
     raw = SIGNATURES / (time.process_time() - began)
-    worker = Worker(desk, outbox)
+    worker = Worker(context, outbox)
     began = time.process_time()
     while await worker.round():
         continue

@@ -103,8 +103,8 @@ async def revoked_abroad(
 
 async def until(abroad: RunningNode, credential: dict[str, Any], verdict: str, patience: float = 30) -> None:
     """Ask abroad until it answers so."""
-    desk = abroad.apps["verifier"].state.desk
+    context = abroad.apps["verifier"].state.context
     question = VerifyCredential(credential=credential["credential"])
     async with asyncio.timeout(patience):
-        while (await check(desk, question)).verdict.value != verdict:
+        while (await check(context, question)).verdict.value != verdict:
             await asyncio.sleep(0.001)

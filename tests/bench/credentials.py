@@ -53,7 +53,7 @@ def _gate_verify(nation: Nation, raw: bytes) -> Row:
 
 
 async def _verify_credential(nation: Nation, credentials: list[bytes]) -> Row:
-    desk = nation.apps["verifier"].state.desk
+    context = nation.apps["verifier"].state.context
     key = nation.home.signer("institution-tartu").verification_key()
     bare = [raw_verify(gate.read(raw, typ=CREDENTIAL), key) for raw in credentials]
     pairs = []
@@ -62,7 +62,7 @@ async def _verify_credential(nation: Nation, credentials: list[bytes]) -> Row:
         async def whole() -> int:
             for _ in range(20):
                 for raw in credentials:
-                    report = await check(desk, VerifyCredential(credential=raw.decode()))
+                    report = await check(context, VerifyCredential(credential=raw.decode()))
             assert report.verdict.value == "valid"
             return 20 * len(credentials)
 
@@ -71,13 +71,13 @@ async def _verify_credential(nation: Nation, credentials: list[bytes]) -> Row:
 
 
 async def _issue_durable(nation: Nation, folder: Path) -> Row:
-    desk, outbox = nation.apps["issuer"].state.desk, nation.engine("issuer").outbox
+    context, outbox = nation.apps["issuer"].state.context, nation.engine("issuer").outbox
     command = IssueCredential(institution="tartu", credential=nation.draft())
     pairs = []
 
     async def waiter() -> None:
         for _ in range(ISSUED // WAITERS):
-            draft = await draft_credential(desk, command)
+            draft = await draft_credential(context, command)
             await outbox.transact(lambda unit, draft=draft: issue_credential(unit, draft), "bench")  # type: ignore[misc]
 
     async def all_waiters() -> int:

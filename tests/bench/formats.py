@@ -12,7 +12,7 @@ from sd_jwt.verifier import SDJWTVerifier
 from shared.credential import coherence, completeness, draft, written
 from shared.jose import gate, sd_jwt
 from shared.jose.purpose import CREDENTIAL, SD_CREDENTIAL, Purpose
-from shared.jose.signers import LocalSigner, seal
+from shared.jose.signers import LocalSigner, sign
 from tests.bench.credentials import raw_verify
 from tests.bench.measure import ROUNDS, Row, at_least, at_most_ratio, rate
 from tests.shared_data import ROOT
@@ -30,7 +30,7 @@ async def rows(folder: Path) -> list[Row]:
 def _sd_jwt_verify(signer: LocalSigner) -> Row:
     made = [sd_jwt.conceal(f"claim{number}", {"en": f"value {number}"}) for number in range(DISCLOSURES)]
     claims = {"iss": "https://issuer.example", "_sd": [one.digest for one in made], "_sd_alg": sd_jwt.ALGORITHM}
-    raw = sd_jwt.join(seal({"typ": SD_CREDENTIAL}, orjson.dumps(claims), signer), made)
+    raw = sd_jwt.join(sign({"typ": SD_CREDENTIAL}, orjson.dumps(claims), signer), made)
     key, text = signer.verification_key(), raw.decode()
     jwk = JWK(**signer.public_jwk)
 
@@ -49,7 +49,7 @@ def _sd_jwt_verify(signer: LocalSigner) -> Row:
 
 def _completeness(signer: LocalSigner) -> Row:
     credential = draft.build(written.read((ROOT / "examples/data-literacy.yaml").read_bytes()), issued=NOW)
-    bare = raw_verify(gate.read(seal({"typ": CREDENTIAL}, b"{}", signer), typ=CREDENTIAL), signer.verification_key())
+    bare = raw_verify(gate.read(sign({"typ": CREDENTIAL}, b"{}", signer), typ=CREDENTIAL), signer.verification_key())
 
     def both() -> None:
         completeness.report(credential)

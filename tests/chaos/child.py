@@ -158,7 +158,7 @@ async def look(nation: Nation) -> None:
     for stream in ("trust", "status", "registrations"):
         rows = await registry.scan(LOG, prefix=topic_name("ee", stream) + "/")
         chains[stream] = [
-            [entry.envelope.seq, entry.envelope.knd, entry.envelope.sub]
+            [entry.envelope.seq, entry.envelope.kind, entry.envelope.sub]
             for row in rows
             for entry in [parse(row.body["jws"])]
         ]
@@ -193,7 +193,7 @@ async def _undelivered(nation: Nation) -> bool:
 async def recover(nation: Nation) -> None:
     """Wait until nothing is missing any more."""
     for service in ("registry", "issuer"):
-        await nation.engine(service).continuity.whole.until(on=True)
+        await nation.engine(service).continuity.log_complete.until(on=True)
 
 
 async def show(nation: Nation) -> None:

@@ -100,7 +100,7 @@ async def look(nation: Nation) -> None:
     true = {
         "chains": {
             stream: [
-                [one.envelope.seq, one.envelope.knd, one.envelope.sub, one.envelope.kid]
+                [one.envelope.seq, one.envelope.kind, one.envelope.sub, one.envelope.kid]
                 for one in await entries(nation, stream)
             ]
             for stream in ("trust", "registrations")

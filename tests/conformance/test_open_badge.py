@@ -60,20 +60,20 @@ def issuance() -> Issuance:
 
 
 def token_of(badge: dict[str, Any]) -> gate.Token:
-    return gate.read(open_badge.seal(orjson.dumps(badge), TARTU, SIGNER).compact, typ="vc+jwt")
+    return gate.read(open_badge.sign_payload(orjson.dumps(badge), TARTU, SIGNER).compact, typ="vc+jwt")
 
 
 def badge_of(subject: MicroCredential) -> dict[str, Any]:
-    badge: dict[str, Any] = orjson.loads(open_badge.payload(subject, issuance()))
+    badge: dict[str, Any] = orjson.loads(open_badge.unsigned_payload(subject, issuance()))
     return badge
 
 
 def test_the_module_is_a_format_of_its_own() -> None:
     form: Format = open_badge
     assert form.NAME != vc_jwt.NAME
-    assert open_badge.is_badge(open_badge.payload(credential(), issuance()))
+    assert open_badge.is_badge(open_badge.unsigned_payload(credential(), issuance()))
     named = credential(title="OpenBadgeCredential", further_information='"type": ["OpenBadgeCredential"]')
-    assert not open_badge.is_badge(vc_jwt.payload(named, issuance()))
+    assert not open_badge.is_badge(vc_jwt.unsigned_payload(named, issuance()))
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -91,7 +91,7 @@ def test_the_schema_refuses_what_is_no_badge() -> None:
     badge = badge_of(credential())
     del badge["credentialSubject"]["achievement"]["criteria"]
     assert not SCHEMA.is_valid(badge)
-    assert not SCHEMA.is_valid(orjson.loads(vc_jwt.payload(credential(), issuance())))
+    assert not SCHEMA.is_valid(orjson.loads(vc_jwt.unsigned_payload(credential(), issuance())))
 
 
 def subject(badge: dict[str, Any]) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Load:
             while len(self.acknowledged) < wanted:
                 await asyncio.sleep(0.01)
 
-    async def require_whole(self) -> None:
+    async def require_complete(self) -> None:
         """All that was acknowledged is there, and everything that is there is there once and whole."""
         found: Counter[str] = Counter()
         after = "note/"
@@ -92,7 +92,7 @@ async def under_load(store: MongoStore) -> AsyncIterator[Load]:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await load.write("last")  # behind whatever a cancelled writer left in the queue
-    await load.require_whole()
+    await load.require_complete()
 
 
 async def test_the_primary_killed_amid_transactions_another_is_elected_and_all_is_there_once(

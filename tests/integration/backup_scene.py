@@ -116,7 +116,7 @@ async def agree(one: Nation, other: Nation, origin: str) -> bool:
 
 async def is_whole(nation: Nation) -> bool:
     """Whether neither registry nor issuer is held."""
-    return all(nation.engine(service).continuity.whole.on for service in ("registry", "issuer"))
+    return all(nation.engine(service).continuity.log_complete.on for service in ("registry", "issuer"))
 
 
 async def has_come_back(nation: Nation) -> bool:

@@ -13,7 +13,7 @@ import httpx
 from fastapi import FastAPI
 
 from services.issuer.app import build_app
-from services.issuer.context import Desk
+from services.issuer.context import IssuerContext
 from services.issuer.settings import IssuerSettings
 from shared.bus.port import Message
 from shared.clock import ManualClock
@@ -21,7 +21,7 @@ from shared.credential import written
 from shared.engine.engine import Engine
 from shared.events.base import Event
 from shared.events.chain import Position
-from shared.events.entry import Place, Said, message_headers, seal
+from shared.events.entry import Place, Said, message_headers, sign
 from shared.events.trust import InstitutionAccredited, InstitutionKeyAdded, Scope
 from shared.home.folder import Home
 from shared.ids import new_event_id, new_ref, topic_name
@@ -51,8 +51,8 @@ class Scene:
         return self.app.state.engine
 
     @property
-    def desk(self) -> Desk:
-        return self.app.state.desk
+    def context(self) -> IssuerContext:
+        return self.app.state.context
 
     def headers(
         self, institution: str | None = None, key: str | None = None, subject: str = "anna", scopes: Iterable[str] = SCOPES
@@ -89,7 +89,7 @@ class Scene:
         reached = self._chains.get(stream, Position())
         after = {name: position.seq for name, position in self._chains.items() if name != stream}
         place = Place(settings.federation, settings.node, 1, reached.seq + 1, reached.hash, after)
-        entry = seal(Said.of(event, new_event_id(), self.clock.now()), place, self.home.signer("registry"))
+        entry = sign(Said.of(event, new_event_id(), self.clock.now()), place, self.home.signer("registry"))
         self._chains[stream] = reached.advanced_by(entry)
         message = Message(event.subject(), entry.token.payload, message_headers(entry))
         await self.engine.bus.append(topic_name(settings.node, stream), [message])

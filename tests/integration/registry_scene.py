@@ -144,7 +144,7 @@ class Scene:
     async def says(self, kind: type[Event]) -> list[dict[str, Any]]:
         """The payloads of the events of one kind, in order."""
         entries = await self.log(kind.stream.name)
-        return [strict_json.loads(one.token.payload) for one in entries if one.envelope.knd == kind.kind]
+        return [strict_json.loads(one.token.payload) for one in entries if one.envelope.kind == kind.kind]
 
     async def _heard(self, seq: int) -> bool:
         return self.engine.inbox.origin("ee").seq("issuance") >= seq

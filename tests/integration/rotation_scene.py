@@ -40,7 +40,7 @@ async def entries(nation: Nation, stream: str) -> list[Entry]:
 
 async def retired(nation: Nation) -> list[str]:
     """The keys whose end the nation's trust stream says, as often as it says it."""
-    return [one.envelope.sub for one in await entries(nation, "trust") if one.envelope.knd == ServiceKeyRetired.kind]
+    return [one.envelope.sub for one in await entries(nation, "trust") if one.envelope.kind == ServiceKeyRetired.kind]
 
 
 async def has_retired(nation: Nation, *names: str) -> bool:

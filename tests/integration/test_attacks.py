@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from shared.bus.port import Message, Record
-from shared.events.entry import Place, parse_message, seal
+from shared.events.entry import Place, parse_message, sign
 from shared.events.status import CredentialReinstated, CredentialRevoked
 from shared.ids import new_ref, topic_name
 from shared.inbox.dead_letters import DEAD
@@ -137,7 +137,7 @@ async def test_a_mirror_that_drops_a_revocation_and_passes_the_heartbeats_makes_
         await europe.mirrors("ee", "pt")
 
         def without_the_revocation(record: Record) -> list[Message]:
-            revoked = parse_message(record.value, record.headers).envelope.knd == CredentialRevoked.kind
+            revoked = parse_message(record.value, record.headers).envelope.kind == CredentialRevoked.kind
             return [] if revoked else [honest(record)]
 
         await ee.revokes(ref)
@@ -194,7 +194,7 @@ async def test_a_well_signed_event_that_does_not_parse_is_parked_too() -> None:
         ee, pt, credential, ref = await _scene(europe)
         spoken = said(_revocation(ref, ee), ee.clock.now())._replace(payload=b'{"ref": 7}')
         place = Place("testamur", "ee", 1, 1, after={"trust": 6, "registrations": 1})
-        await pt.hears(STATUS_OF_EE, [message(seal(spoken, place, ee.home.signer("registry")))])
+        await pt.hears(STATUS_OF_EE, [message(sign(spoken, place, ee.home.signer("registry")))])
         assert (await pt.verifies(credential))["reason"] == "parked"
 
 

@@ -17,7 +17,7 @@ from services.registry.federation.handlers import read_log
 from shared.bus.port import Message, Record
 from shared.events.base import CATALOGUE, Event
 from shared.events.checkpoints import Checkpoint, Head
-from shared.events.entry import GENESIS, Entry, Place, Said, message_headers, seal
+from shared.events.entry import GENESIS, Entry, Place, Said, message_headers, sign
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
@@ -69,7 +69,7 @@ async def test_an_entry_made_to_break_its_reader_stops_no_other_entry(certificat
         stranger = LocalSigner.generate(Purpose.EVENT)
         payload = orjson.dumps({"kid": stranger.kid, "certificate": certificate})
         spoken = Said("trust", ServiceKeyAdded.kind, stranger.kid, payload, new_event_id(), ee.clock.now())
-        await pt.hears(TRUST_OF_EE, [message(seal(spoken, Place("testamur", "ee", 1, 1), stranger))])
+        await pt.hears(TRUST_OF_EE, [message(sign(spoken, Place("testamur", "ee", 1, 1), stranger))])
         await pt.hears(STATUS_OF_EE, [message(await rogue(ee, _revocation(ref, ee)))])
         assert (await pt.verifies(credential))["reason"] == "revoked"
         assert await _reasons(pt) == ["unknown-key"]
@@ -188,7 +188,7 @@ async def test_a_root_that_the_list_no_longer_names_certifies_nobody_from_that_m
         nodes = (ee.home.node().model_copy(update={"roots": (other_root.public_jwk,)}), pt.home.node())
         names = {"federation": "testamur", "version": 3, "issued": now, "expires": now + timedelta(days=30)}
         listed = FederationList(anchors=(Anchor(kid=anchor.kid, jwk=anchor.public_jwk),), nodes=nodes, **names)
-        pt.home.join(federation_list.sign(listed, [anchor]), {anchor.kid: anchor.verification_key()})
+        pt.home.join(federation_list.sign_list(listed, [anchor]), {anchor.kid: anchor.verification_key()})
         engine = pt.engine("verifier")
         async with asyncio.timeout(60):
             while engine.membership.list.version != 3:

@@ -29,7 +29,7 @@ async def _accredits(nation: Nation) -> None:
 async def _said(nation: Nation, stream: str) -> list[tuple[int, str]]:
     """Sequence and kind of all that the nation has said on a stream."""
     rows = await nation.engine("registry").store.scan(LOG, prefix=topic_name(nation.name, stream) + "/", limit=5_000)
-    return [(place.seq, place.knd) for place in (parse(row.body["jws"]).envelope for row in rows)]
+    return [(place.seq, place.kind) for place in (parse(row.body["jws"]).envelope for row in rows)]
 
 
 def _reached(nation: Nation, origin: str) -> datetime:

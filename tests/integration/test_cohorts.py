@@ -154,7 +154,7 @@ async def test_a_row_that_is_refused_late_says_why_and_stops_no_other(tmp_path: 
         file = b"full_name,credential_type\nMari Maasikas,\nJaan Tamm,short-course\nTiiu Tamm,\n"
         cohort = await accepts(scene, file)
         await scene.say(AccreditationWithdrawn(institution="tartu", accreditation=more.accreditation, effective=NOW))
-        worker = Worker(scene.desk, scene.engine.outbox)
+        worker = Worker(scene.context, scene.engine.outbox)
         while await worker.round():
             continue
         stands = await ends(scene, cohort)
@@ -175,7 +175,7 @@ async def test_what_is_erased_before_it_is_issued_is_never_issued(tmp_path: Path
         answers = [await scene.post(f"/credentials/{gone}/erase", {}) for _ in range(2)]
         assert [answer.json()["status"] for answer in answers] == ["accepted"] * 2
         assert answers[0].json() == answers[1].json()
-        worker = Worker(scene.desk, scene.engine.outbox)
+        worker = Worker(scene.context, scene.engine.outbox)
         while await worker.round():
             continue
         stands = await ends(scene, cohort)
@@ -192,7 +192,7 @@ async def test_a_row_that_is_erased_while_its_chunk_is_drafted_is_not_issued(
     async with tartu(tmp_path) as scene:
         cohort = await accepts(scene, csv(5))
         ref = (await result(scene, cohort))[2]["ref"]
-        worker, drafted = Worker(scene.desk, scene.engine.outbox), Worker._draft
+        worker, drafted = Worker(scene.context, scene.engine.outbox), Worker._draft
         erased: list[Any] = []
 
         async def meanwhile(self: Worker, chunk: Any, template: Any, row: Any) -> Any:
@@ -224,7 +224,7 @@ async def test_after_one_key_is_destroyed_the_result_has_all_others(scene: Scene
 async def test_cancelling_issues_no_more_and_makes_the_rest_unreadable(tmp_path: Path) -> None:
     async with tartu(tmp_path) as scene:
         cohort = await accepts(scene, csv(120))
-        worker = Worker(scene.desk, scene.engine.outbox)
+        worker = Worker(scene.context, scene.engine.outbox)
         await worker.round()
         answers = [await scene.post(f"/cohorts/{cohort}/cancel", {}) for _ in range(2)]
         assert [answer.json()["state"] for answer in answers] == ["cancelling"] * 2
@@ -250,9 +250,9 @@ async def test_a_cohort_goes_on_after_a_restart_where_it_was(tmp_path: Path) -> 
     async with tartu(tmp_path) as scene:
         cohort = await accepts(scene, csv(130))
         waiting = await result(scene, cohort)
-        await Worker(scene.desk, scene.engine.outbox).round()
+        await Worker(scene.context, scene.engine.outbox).round()
     async with issuer(tmp_path) as scene:
-        worker = Worker(scene.desk, scene.engine.outbox)
+        worker = Worker(scene.context, scene.engine.outbox)
         while await worker.round():
             continue
         rows = await result(scene, cohort)
@@ -270,7 +270,7 @@ async def test_two_workers_at_one_cohort_issue_each_row_once(tmp_path: Path) -> 
             while await worker.round():
                 continue
 
-        await asyncio.gather(*(work(Worker(scene.desk, scene.engine.outbox)) for _ in range(2)))
+        await asyncio.gather(*(work(Worker(scene.context, scene.engine.outbox)) for _ in range(2)))
         assert (await ends(scene, cohort))["issued"] == 130
         assert await scene.engine.store.count(CREDENTIALS) == 130
         issued = [row for row in await scene.engine.store.scan(AUDIT) if row.body["action"] == "cohort.issue"]
@@ -283,7 +283,7 @@ async def test_a_cohort_whose_rows_are_lost_stops_no_other(tmp_path: Path) -> No
         cohorts = sorted([await accepts(scene, csv(2, first=10 * n)) for n in range(2)])
         lost = (await scene.engine.store.scan(COHORT_ROWS, prefix=cohorts[0]))[0].key
         await scene.engine.store.transact(lambda tx: tx.delete(COHORT_ROWS, lost))
-        worker = Worker(scene.desk, scene.engine.outbox)
+        worker = Worker(scene.context, scene.engine.outbox)
         while await worker.round():
             continue
         assert (await ends(scene, cohorts[1]))["issued"] == 2

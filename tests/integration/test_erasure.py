@@ -138,7 +138,7 @@ async def issue_many(scene: Scene, count: int) -> list[str]:
         async def keep(work: handlers.Work) -> str:
             return (await scene.engine.outbox.transact(work, "canary")).ref
 
-        refs.append(await handlers.keep_drafted(scene.desk, command, keep))
+        refs.append(await handlers.keep_drafted(scene.context, command, keep))
     return refs
 
 
@@ -162,7 +162,7 @@ async def erase_all(scene: Scene, refs: list[str]) -> None:
 
         async def work(unit: Any, some: list[str] = some) -> None:
             for ref in some:
-                await handlers.erase_credential(unit, scene.desk, ref, None)
+                await handlers.erase_credential(unit, scene.context, ref, None)
 
         await scene.engine.outbox.transact(work, "canary")
     assert await scene.engine.store.scrub()

@@ -230,7 +230,7 @@ def relist(anchored: Home, *others: Home, version: int, **status: str) -> bytes:
         anchors=(Anchor(kid=anchor.kid, jwk=anchor.public_jwk),),
         nodes=tuple(nodes),
     )
-    return federation_list.sign(listed, [anchor])
+    return federation_list.sign_list(listed, [anchor])
 
 
 async def goes_by(nation: Nation, version: int) -> bool:
@@ -250,7 +250,7 @@ async def test_a_suspended_node_is_no_longer_heard(tmp_path: Path) -> None:
         await ee.revokes(await ref_of(ee, other))
         (revocation,) = (parse(raw) for raw in (await archive(ee, "ee"))["status"])
         await pt.hears(
-            revocation.envelope.top,
+            revocation.envelope.topic,
             [Message(revocation.envelope.sub, revocation.token.payload, message_headers(revocation))],
         )
         assert await archive(pt, "ee") == before

@@ -58,7 +58,7 @@ async def test_a_complete_draft_becomes_a_credential_that_holds_by_the_instituti
     assert (said.ref, said.institution.slug) == (made["ref"], "tartu")
     assert made["commitment"] == vc_jwt.commitment(token)
     assert (made["status"], made["kid"], made["format"]) == ("issued", key.kid, "vc+jwt")
-    assert [entry.list_url.removeprefix(scene.desk.settings.status_list_url) for entry in said.status] == [
+    assert [entry.list_url.removeprefix(scene.context.settings.status_list_url) for entry in said.status] == [
         "/1",
         "/1/suspension",
     ]
@@ -164,7 +164,7 @@ async def test_a_repeated_request_gets_the_first_answer_byte_for_byte_even_when_
     await scene.accredit()
     body = {"institution": "tartu", "credential": draft()}
     first = await scene.post("/credentials", body, key="k-2")
-    book = scene.desk.book
+    book = scene.context.book
     for accreditation in book.accreditation("tartu", at=None, on=NOW):
         withdrawn = AccreditationWithdrawn(institution="tartu", accreditation=accreditation.accreditation, effective=NOW)
         await scene.say(withdrawn)
@@ -182,13 +182,13 @@ async def test_a_place_that_was_taken_meanwhile_is_drawn_anew(scene: Scene) -> N
 
     async def keep(work: handlers.Work) -> Any:
         if not places:  # somebody else takes whatever place the first draft drew
-            drawn = scene.desk._list.taken.copy()
+            drawn = scene.context._list.taken.copy()
             for index in drawn:
                 await scene.engine.store.transact(lambda tx, i=index: tx.insert(STATUS_INDEXES, f"1/{i}", {"ref": "other"}))
             places.extend(drawn)
         return await outbox.transact(work, actor="anna")
 
-    made = await handlers.keep_drafted(scene.desk, command, keep)
+    made = await handlers.keep_drafted(scene.context, command, keep)
     (event,) = await issued_events(scene)
     assert len(places) == 1 and event.status_index not in places and event.ref == made.ref
     said = vc_jwt.read(gate.read(made.credential, typ="vc+jwt"))
@@ -198,10 +198,10 @@ async def test_a_place_that_was_taken_meanwhile_is_drawn_anew(scene: Scene) -> N
 
 async def test_a_half_full_status_list_is_followed_by_a_new_one(scene: Scene) -> None:
     await scene.accredit()
-    half = scene.desk.settings.status_list_entries // 2
+    half = scene.context.settings.status_list_entries // 2
     rows = [(f"1/{index}", {"ref": "other"}) for index in range(half)]
     await scene.engine.store.transact(lambda tx: tx.insert_many(STATUS_INDEXES, rows))
-    await scene.desk.refresh_places()
+    await scene.context.refresh_places()
     await scene.issue()
     (event,) = await issued_events(scene)
     assert event.status_list == "2"
@@ -209,8 +209,8 @@ async def test_a_half_full_status_list_is_followed_by_a_new_one(scene: Scene) ->
 
 async def test_an_accreditation_withdrawn_between_drafting_and_keeping_is_not_used(scene: Scene) -> None:
     await scene.accredit()
-    drafted = await handlers.draft_credential(scene.desk, IssueCredential(institution="tartu", credential=draft()))
-    (accreditation,) = scene.desk.book.accreditation("tartu", at=None, on=NOW)
+    drafted = await handlers.draft_credential(scene.context, IssueCredential(institution="tartu", credential=draft()))
+    (accreditation,) = scene.context.book.accreditation("tartu", at=None, on=NOW)
     await scene.say(AccreditationWithdrawn(institution="tartu", accreditation=accreditation.accreditation, effective=NOW))
     with pytest.raises(DraftOutdated):
         await scene.engine.outbox.transact(lambda unit: handlers.issue_credential(unit, drafted), "anna")
@@ -268,7 +268,7 @@ async def test_what_was_issued_before_a_restart_is_there_after_it(tmp_path: Path
     async with issuer(tmp_path) as after:
         assert (await after.get(f"/credentials/{made['ref']}")).json() == made
         (row,) = await after.engine.store.scan(STATUS_INDEXES)
-        assert after.desk._list.taken == {int(row.key.partition("/")[2])}
+        assert after.context._list.taken == {int(row.key.partition("/")[2])}
         assert (await after.issue())["kid"] == made["kid"]
         assert len(await after.engine.store.scan(CREDENTIAL_KEYS)) == 2
 
@@ -278,7 +278,7 @@ async def test_a_later_accreditation_counts_at_once(scene: Scene) -> None:
     refused = await scene.post("/credentials", {"institution": "tartu", "credential": draft()})
     assert refused.status_code == 422
     wider = {"credential_types": ("micro-credential",), "eqf_max": 7, "isced_f": ("06",)}
-    (old,) = scene.desk.book.accreditation("tartu", at=None, on=NOW)
+    (old,) = scene.context.book.accreditation("tartu", at=None, on=NOW)
     event = InstitutionAccredited(**{**dict(old), "accreditation": new_ref(), "scope": wider})
     await scene.say(event)
     assert (await scene.issue())["status"] == "issued"

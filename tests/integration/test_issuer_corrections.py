@@ -11,13 +11,13 @@ import pytest
 from services.issuer.credentials import handlers
 from services.issuer.credentials.domain import CredentialNotInForce, CredentialReplaced
 from services.issuer.credentials.repository import STATUS_FACTS
-from shared.events.entry import Place, Said, seal
-from shared.events.issuance import person
+from shared.events.entry import Place, Said, sign
+from shared.events.issuance import actor_pseudonym
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
 from shared.formats import vc_jwt
 from shared.ids import new_event_id, new_ref
-from shared.inbox.received import Heard
+from shared.inbox.received import Received
 from shared.jose import gate
 from shared.log.outbox import AUDIT
 from tests.integration.issuer_scene import NOW, Scene, draft, issuer
@@ -68,7 +68,7 @@ async def test_a_correction_names_who_asked_for_it_by_a_hash_and_a_first_issue_n
     await correct(scene, made["ref"])
     first, correction = await issued_events(scene)
     assert first.asked_by is None
-    assert correction.asked_by == person(f"anna by {scene.home.settings.audience}")
+    assert correction.asked_by == actor_pseudonym(f"anna by {scene.home.settings.audience}")
     assert b"anna" not in correction.value()
 
 
@@ -149,10 +149,10 @@ async def test_a_mass_revocation_reaches_those_it_lists_and_those_of_its_key(sce
 async def test_an_event_heard_twice_changes_nothing(scene: Scene) -> None:
     made = await scene.issue()
     event = CredentialRevoked(ref=made["ref"], version=1, effective=NOW)
-    entry = seal(Said.of(event, new_event_id(), NOW), Place("testamur", "ee", 1, 1), scene.home.signer("registry"))
+    entry = sign(Said.of(event, new_event_id(), NOW), Place("testamur", "ee", 1, 1), scene.home.signer("registry"))
     for _ in range(3):
         await scene.engine.outbox.transact(
-            lambda unit: handlers.on_status(unit, Heard(entry, event, False, unit.now)), "bus"
+            lambda unit: handlers.on_status(unit, Received(entry, event, False, unit.now)), "bus"
         )
     assert len(await scene.engine.store.scan(STATUS_FACTS)) == 1
     assert await status(scene, made["ref"]) == "revoked"

@@ -33,7 +33,7 @@ from shared.events.entry import parse
 from shared.home.folder import Home
 from shared.ids import topic_name
 from shared.log.archive import HEADS, LOG, position_of
-from shared.store.copy import COPIES, CopyRefused, StoreNotOpen, require_whole
+from shared.store.copy import COPIES, CopyRefused, StoreNotOpen, require_complete
 from shared.store.open import open_store
 from shared.store.port import Transaction
 from tests import engines, forked
@@ -289,7 +289,7 @@ async def opening(url: str) -> set[str]:
     for service in SERVICES:
         store = await open_store(url, service, collections_of(service))
         try:
-            await require_whole(store)
+            await require_complete(store)
             if await store.scan(LOG, limit=1):
                 opened.add(service)
         except StoreNotOpen:

@@ -46,7 +46,7 @@ def join(home: Home, *others: Home, **changes: Any) -> None:
         anchors=(Anchor(kid=anchor.kid, jwk=anchor.public_jwk),),
         nodes=(home.node(), *(other.node().model_copy(update=changes) for other in others)),
     )
-    home.join(federation_list.sign(listed, [anchor]), {anchor.kid: anchor.verification_key()})
+    home.join(federation_list.sign_list(listed, [anchor]), {anchor.kid: anchor.verification_key()})
 
 
 def token_of(scene: Scene, tmp_path: Path, **changes: Any) -> str:
@@ -124,7 +124,7 @@ async def test_without_news_a_long_poll_ends_with_an_empty_page_or_304(scene: Sc
 
 async def test_checkpoints_are_served_like_a_log(scene: Scene, tmp_path: Path) -> None:
     page = (await read(scene, tmp_path, "checkpoints?after=0&wait=10")).json()
-    assert {parse(one).envelope.knd for one in page["entries"]} == {"checkpoint.made.v1"}
+    assert {parse(one).envelope.kind for one in page["entries"]} == {"checkpoint.made.v1"}
 
 
 @pytest.mark.parametrize("query", ["issuance", "watches", "nothing", "status?origin=xx", "status?origin=../ee"])
@@ -212,7 +212,7 @@ async def test_what_the_issuer_says_is_read_by_its_own_node_and_by_no_other(scen
     names = {"federation": "testamur", "node": "ee", "audience": "ee", "now": scene.clock.now()}
     own = node_token.mint(home.signer("node-token"), home.certificates()["node-token"], **names)
     page = (await scene.client.get("/log/issuance", headers={"authorization": f"Bearer {own}"})).json()
-    assert [parse(entry).envelope.knd for entry in page["entries"]] == ["credential.issued.v1"]
+    assert [parse(entry).envelope.kind for entry in page["entries"]] == ["credential.issued.v1"]
     assert page["head"]["seq"] == 1
     assert (await read(scene, tmp_path, "issuance")).status_code == 404
     assert (await read(scene, tmp_path, "issuance?origin=pt")).status_code == 404, "nor do we hold what is theirs"

@@ -94,7 +94,7 @@ async def test_a_suspended_credential_is_reinstated_and_its_versions_rise(scene:
     assert (await scene.shows(ref))["status"] == "suspended"
     await scene.must("POST", f"/credentials/{ref}/reinstate")
     assert (await scene.shows(ref))["status"] == "active"
-    versions = [entry.envelope.knd for entry in await scene.log("status")]
+    versions = [entry.envelope.kind for entry in await scene.log("status")]
     assert versions == [CredentialSuspended.kind, CredentialReinstated.kind]
     assert [(await scene.says(kind))[0]["version"] for kind in (CredentialSuspended, CredentialReinstated)] == [1, 2]
     assert (await scene.ask("POST", f"/credentials/{ref}/reinstate")).status_code == 409

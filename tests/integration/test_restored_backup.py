@@ -12,7 +12,7 @@ import pytest
 from services.cli.app import run
 from services.cli.exit_codes import Code
 from shared.clock import SystemClock
-from shared.events.entry import Place, Said, parse, seal
+from shared.events.entry import Place, Said, parse, sign
 from shared.events.trust import ServiceKeyAdded
 from shared.home.folder import Home
 from shared.ids import new_event_id, topic_name
@@ -249,7 +249,7 @@ def _forged(victim: Home, forger: Home) -> list[str]:
     place = Place("testamur", victim.settings.node, 1, 99, "A" * 43)
     key = forger.signer("registry")
     borrowed = LocalSigner.from_private_jwk({**key.private_jwk(), "kid": victim.signer("registry").kid}, Purpose.EVENT)
-    return [seal(said, place, signer).compact.decode() for signer in (key, borrowed)]
+    return [sign(said, place, signer).compact.decode() for signer in (key, borrowed)]
 
 
 async def _a_past(one: Home, folder: Path, pt: Nation) -> tuple[str, dict[str, list[str]]]:

@@ -52,11 +52,11 @@ class Paused(Sequencer):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.sealed, self.go = asyncio.Event(), asyncio.Event()
+        self.signed, self.go = asyncio.Event(), asyncio.Event()
 
     async def _seal(self, *args: Any) -> list[Entry]:
         entries = await super()._seal(*args)
-        self.sealed.set()
+        self.signed.set()
         await self.go.wait()
         return entries
 
@@ -175,7 +175,7 @@ async def test_a_zombie_keeps_nothing(tmp_path: Path, count: int) -> None:
         zombie, other = scene.sequencer(0, Paused), scene.sequencer(1)
         await scene.says(count)
         late = asyncio.create_task(zombie.step())
-        await zombie.sealed.wait()
+        await zombie.signed.wait()
         scene.clock.advance(seconds=AFTER_THE_TERM)
         assert await other.step() == count
         before = [entry.compact for entry in await scene.chain()]
@@ -191,10 +191,10 @@ async def test_a_zombie_keeps_nothing_even_when_its_successor_has_not_committed_
         zombie, other = scene.sequencer(0, Paused), scene.sequencer(1, Paused)
         await scene.says(2)
         late = asyncio.create_task(zombie.step())
-        await zombie.sealed.wait()
+        await zombie.signed.wait()
         scene.clock.advance(seconds=AFTER_THE_TERM)
         acting = asyncio.create_task(other.step())
-        await other.sealed.wait()
+        await other.signed.wait()
         zombie.go.set()
         with pytest.raises(LeaseLost):
             await late
@@ -209,7 +209,7 @@ async def test_a_holder_that_was_only_slow_and_that_nobody_replaced_keeps_its_wo
         slow = scene.sequencer(0, Paused)
         await scene.says(2)
         late = asyncio.create_task(slow.step())
-        await slow.sealed.wait()
+        await slow.signed.wait()
         scene.clock.advance(hours=1)
         slow.go.set()
         assert await late == 2
@@ -297,10 +297,10 @@ async def _play(folder: Path, made: Sequence[tuple[str, int]]) -> None:
             elif move == "clock":
                 scene.clock.advance(seconds=number)
             elif move == "begin" and number not in under_way:
-                players[number].sealed.clear()
+                players[number].signed.clear()
                 players[number].go.clear()
                 under_way[number] = asyncio.create_task(players[number].step())
-                await until_done_or(players[number].sealed, under_way[number])
+                await until_done_or(players[number].signed, under_way[number])
             elif move == "finish" and number in under_way:
                 await _finish(players[number], under_way.pop(number))
             await scene.chain()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.events.issuance import person
+from shared.events.issuance import actor_pseudonym
 from shared.events.status import CredentialRevoked, CredentialsRevoked
 from shared.log.outbox import AUDIT
 from tests.integration.registry_scene import Scene, registry
@@ -24,7 +24,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 def by(scene: Scene, subject: str) -> str:
     """How an issuance names that administrator."""
-    return person(f"{subject} by {scene.home.settings.audience}")
+    return actor_pseudonym(f"{subject} by {scene.home.settings.audience}")
 
 
 async def corrects(scene: Scene, old: str, subject: str | None = "mari") -> str:

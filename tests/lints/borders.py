@@ -49,7 +49,7 @@ TOKENS = (
     ),
     Border(
         ("cryptography",),
-        ("shared/jose/*", "shared/keys/*", "shared/seals/*", "services/issuer/credentials/sealing.py"),
+        ("shared/jose/*", "shared/keys/*", "shared/seals/*", "services/issuer/credentials/encryption.py"),
         "signatures belong to shared/jose, keys and seals, the encryption of personal data to the issuer's sealing",
     ),
 )

@@ -28,7 +28,7 @@ from shared.events.entry import (
     message_headers,
     parse,
     parse_message,
-    seal,
+    sign,
     stored_message,
 )
 from shared.home.membership import Membership
@@ -67,7 +67,7 @@ places = st.builds(
 @st.composite
 def entries(draw: st.DrawFn) -> Entry:
     said = draw(saids)
-    return seal(said, draw(places), SIGNERS[STREAMS[said.stream].chained])
+    return sign(said, draw(places), SIGNERS[STREAMS[said.stream].chained])
 
 
 def key_of(entry: Entry) -> Any:
@@ -109,7 +109,7 @@ def test_two_entries_have_one_hash_only_when_they_say_the_same_at_the_same_place
 @settings(max_examples=60, deadline=None)
 def test_the_hash_does_not_depend_on_the_signature(said: Said, place: Place) -> None:
     signer = SIGNERS[STREAMS[said.stream].chained]
-    assert seal(said, place, signer).hash == seal(said, place, signer).hash
+    assert sign(said, place, signer).hash == sign(said, place, signer).hash
 
 
 class Door:
@@ -152,14 +152,14 @@ in_this_door = settings(max_examples=400, deadline=None, suppress_health_check=[
 @given(status_entries())
 @settings(in_this_door, max_examples=50)
 def test_what_the_node_sealed_is_sound(door: Door, made: tuple[Said, Place]) -> None:
-    entry = seal(*made, door.signer)
+    entry = sign(*made, door.signer)
     assert isinstance(door.judge(entry.token.payload, message_headers(entry)), Sound)
 
 
 @given(status_entries(), st.data())
 @in_this_door
 def test_one_changed_byte_is_never_sound(door: Door, made: tuple[Said, Place], data: st.DataObject) -> None:
-    entry = seal(*made, door.signer)
+    entry = sign(*made, door.signer)
     headers = message_headers(entry, "00-" + "a" * 32 + "-" + "b" * 16 + "-01")
     parts = {"value": entry.token.payload} | {name: value for name, value in headers if name not in ONLY_SIGNED}
     part = data.draw(st.sampled_from([name for name, held in parts.items() if held]))
@@ -176,7 +176,7 @@ def test_one_changed_byte_is_never_sound(door: Door, made: tuple[Said, Place], d
 def test_a_record_without_one_of_its_signed_copies_is_never_sound(
     door: Door, made: tuple[Said, Place], data: st.DataObject
 ) -> None:
-    entry = seal(*made, door.signer)
+    entry = sign(*made, door.signer)
     headers = message_headers(entry)
     dropped = data.draw(st.sampled_from([name for name, _ in headers]))
     assert isinstance(door.judge(entry.token.payload, tuple(one for one in headers if one[0] != dropped)), Refused)
@@ -187,7 +187,7 @@ def test_a_record_without_one_of_its_signed_copies_is_never_sound(
 def test_the_trace_beside_an_entry_is_believed_by_nobody(
     door: Door, made: tuple[Said, Place], name: str, noise: bytes
 ) -> None:
-    entry = seal(*made, door.signer)
+    entry = sign(*made, door.signer)
     headers = (("traceparent", noise), (f"x-{name}", noise), *message_headers(entry))
     judged = door.judge(entry.token.payload, headers)
     assert isinstance(judged, Sound) and judged.entry.hash == entry.hash
@@ -260,7 +260,7 @@ def test_each_entry_of_a_chain_is_next_exactly_once(said: list[Said], epoch: int
     position, run, positions = Position(epoch), [], [Position(epoch)]
     for one in said:
         place = Place("testamur", "ee", epoch, position.seq + 1, position.hash)
-        entry = seal(one._replace(stream="status"), place, SIGNERS[True])
+        entry = sign(one._replace(stream="status"), place, SIGNERS[True])
         position = position.advanced_by(entry)
         run.append(entry)
         positions.append(position)
@@ -268,7 +268,7 @@ def test_each_entry_of_a_chain_is_next_exactly_once(said: list[Said], epoch: int
         standings = [stand(seen_from, entry.envelope) for entry in run]
         expected = [Standing.HELD] * at + [Standing.NEXT] + [Standing.BEYOND] * (len(run) - at - 1)
         assert standings == expected[: len(run)]
-    assert all(later.envelope.prv == before.hash for before, later in pairwise(run))
+    assert all(later.envelope.previous == before.hash for before, later in pairwise(run))
 
 
 @given(st.integers(1, 5), st.integers(0, 8), hashes, entries())
@@ -281,13 +281,13 @@ def test_an_entry_is_next_only_at_the_next_sequence_behind_the_very_entry_it_nam
         entry.envelope,
         *(_moved(entry, epoch, seq + step, prv) for step in (-1, 0, 1, 2) for prv in (held, GENESIS)),
     ):
-        follows = near.epo == epoch and near.seq == seq + 1
+        follows = near.epoch == epoch and near.seq == seq + 1
         standing = stand(position, near)
-        assert (standing is Standing.NEXT) == (follows and near.prv == held)
-        assert (standing is Standing.FORKED) == (follows and near.prv != held)
-        assert (standing is Standing.HELD) == (near.epo == epoch and near.seq <= seq)
-        assert (standing is Standing.OLD_EPOCH) == (near.epo < epoch)
-        assert (standing is Standing.NEW_EPOCH) == (near.epo > epoch)
+        assert (standing is Standing.NEXT) == (follows and near.previous == held)
+        assert (standing is Standing.FORKED) == (follows and near.previous != held)
+        assert (standing is Standing.HELD) == (near.epoch == epoch and near.seq <= seq)
+        assert (standing is Standing.OLD_EPOCH) == (near.epoch < epoch)
+        assert (standing is Standing.NEW_EPOCH) == (near.epoch > epoch)
 
 
 def _moved(entry: Entry, epoch: int, seq: int, previous: str) -> Any:

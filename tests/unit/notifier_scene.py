@@ -17,12 +17,12 @@ from services.notifier.repository import DELIVERIES
 from services.notifier.views import DeliveryView, delivery_view
 from shared.clock import ManualClock
 from shared.events.base import Event
-from shared.events.entry import Place, Said, seal
+from shared.events.entry import Place, Said, sign
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialRevoked, CredentialsRevoked
 from shared.events.trust import InstitutionKeyAdded
 from shared.ids import new_event_id, new_ref
-from shared.inbox.received import Heard
+from shared.inbox.received import Received
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.log import outbox
@@ -55,22 +55,22 @@ class Scene:
         await self.outbox.transact(lambda unit: handlers.subscribe(unit, owner, command, key, new_secret(), 100), owner)
         return key
 
-    def entry(self, event: Event, origin: str = "ee", seq: int | None = None) -> Heard:
+    def entry(self, event: Event, origin: str = "ee", seq: int | None = None) -> Received:
         """An event as its nation signed it."""
         self._seq += 1
         said = Said.of(event, new_event_id(), self.clock.now())
-        return Heard(seal(said, Place("europe", origin, 1, seq or self._seq), REGISTRY), event, False, self.clock.now())
+        return Received(sign(said, Place("europe", origin, 1, seq or self._seq), REGISTRY), event, False, self.clock.now())
 
-    async def hears(self, event: Event, origin: str = "ee", seq: int | None = None) -> Heard:
+    async def hears(self, event: Event, origin: str = "ee", seq: int | None = None) -> Received:
         """The event reaches the notifier."""
-        heard = self.entry(event, origin, seq)
-        await self.takes(heard)
-        return heard
+        received = self.entry(event, origin, seq)
+        await self.takes(received)
+        return received
 
-    async def takes(self, heard: Heard) -> None:
+    async def takes(self, received: Received) -> None:
         """The inbox hands an entry over."""
-        handler = consumer.SUBSCRIPTIONS[type(heard.event)]
-        await self.outbox.transact(lambda unit: handler(unit, heard), "bus")
+        handler = consumer.SUBSCRIPTIONS[type(received.event)]
+        await self.outbox.transact(lambda unit: handler(unit, received), "bus")
 
     async def told(self, subscription: str) -> list[dict[str, Any]]:
         """The payloads put in the queue for a subscription, oldest first."""

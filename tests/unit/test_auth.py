@@ -18,7 +18,7 @@ from shared.errors import Misconfigured, Unauthenticated
 from shared.jose import gate
 from shared.jose.keys import jwks
 from shared.jose.purpose import ACCESS_TOKEN, Purpose
-from shared.jose.signers import LocalSigner, seal
+from shared.jose.signers import LocalSigner, sign
 from shared.settings import AuthorisationServer, NodeSettings
 from shared.web.app import make_app
 from shared.web.auth.bearer import ROLES, SCOPES, Authorities, Caller, mint_access_token, requires
@@ -48,7 +48,7 @@ CLAIMS: dict[str, Any] = {
 
 def signed(signer: LocalSigner = KEY, typ: str = "at+jwt", **changed: Any) -> str:
     members = {name: value for name, value in {**CLAIMS, **changed}.items() if value is not None}
-    return seal({"typ": typ}, orjson.dumps(members), signer).decode()
+    return sign({"typ": typ}, orjson.dumps(members), signer).decode()
 
 
 def at_node(clock: ManualClock | None = None, servers: Sequence[AuthorisationServer] = ()) -> Authorities:
@@ -142,8 +142,8 @@ BAD: dict[str, str] = {
     "not a token": "zebra",
     "empty": "",
     "with another signature": signed().rpartition(".")[0] + "." + signed(sub="x").rpartition(".")[2],
-    "of another type": seal({"typ": "vc+jwt"}, b"{}", LocalSigner.generate(Purpose.INSTITUTION)).decode(),
-    "with a payload that is no object": seal({"typ": "at+jwt"}, b"[1]", KEY).decode(),
+    "of another type": sign({"typ": "vc+jwt"}, b"{}", LocalSigner.generate(Purpose.INSTITUTION)).decode(),
+    "with a payload that is no object": sign({"typ": "at+jwt"}, b"[1]", KEY).decode(),
     "too long": "a" * 17_000 + ".b.c",
 }
 

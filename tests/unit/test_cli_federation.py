@@ -122,7 +122,7 @@ def test_joining_again_needs_as_many_anchors_as_were_pinned_when_it_joined(capsy
     for name, version, threshold, by in (("two", 2, 2, keys[:2]), ("one", 3, 1, keys[2:]), ("three", 3, 1, keys[1:])):
         Path(name).mkdir()
         one = said.model_copy(update={"anchors": anchors, "version": version, "threshold": threshold})
-        Path(name, "federation.json").write_bytes(federation_list.sign(one, by))
+        Path(name, "federation.json").write_bytes(federation_list.sign_list(one, by))
         Path(name, "anchors.json").write_bytes(pins.document())
     found = [run(["federation", "join", name, "--node", "ee"]) for name in ("two", "one", "three")]
     assert found == [Code.FINE, Code.REFUSED, Code.FINE]
@@ -136,7 +136,7 @@ def test_one_anchor_at_the_command_line_does_not_sign_for_a_federation_of_severa
     other, folder = LocalSigner.generate(Purpose.ANCHOR), AnchorFolder.public(path)
     pins = Pinned({**folder.pinned().anchors, other.kid: other.verification_key()}, 2)
     mine = KeyFile.open(path / "keys", (path / "passphrase").read_text().strip()).load("anchor")
-    (path / "federation.json").write_bytes(federation_list.sign(folder.listed(SystemClock().now()), [mine, other]))
+    (path / "federation.json").write_bytes(federation_list.sign_list(folder.listed(SystemClock().now()), [mine, other]))
     (path / "anchors.json").write_bytes(pins.document())
     assert run(["federation", "sign"]) == Code.REFUSED
     assert "several anchors" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from shared.store import compare, copy
 from shared.store.compare import Compared
-from shared.store.copy import COPIES, WRITES, Copy, CopyRefused, StoreNotOpen, require_whole
+from shared.store.copy import COPIES, WRITES, Copy, CopyRefused, StoreNotOpen, require_complete
 from shared.store.open import open_store
 from shared.store.port import Collection, Document, Index, Store, Transaction
 
@@ -183,18 +183,18 @@ async def test_the_copy_of_another_node_is_refused(stores: tuple[Store, Store]) 
 async def test_no_service_opens_either_store_until_the_copy_is_whole(stores: tuple[Store, Store]) -> None:
     old, new = stores
     await fill(old, THINGS, numbered(3))
-    await require_whole(old)
+    await require_complete(old)
     one = copying(stores)
     await begun(one)
     await one.carry(freely)
     with pytest.raises(StoreNotOpen, match="sqlite:///new"):
-        await require_whole(old)
+        await require_complete(old)
     with pytest.raises(StoreNotOpen, match="not whole"):
-        await require_whole(new)
+        await require_complete(new)
     await whole(one)
     with pytest.raises(StoreNotOpen, match="sqlite:///new"):
-        await require_whole(old)
-    await require_whole(new)
+        await require_complete(old)
+    await require_complete(new)
 
 
 async def test_what_the_node_did_after_it_was_copied_is_found_and_carried(stores: tuple[Store, Store]) -> None:
@@ -204,7 +204,7 @@ async def test_what_the_node_did_after_it_was_copied_is_found_and_carried(stores
     await begun(one)
     await one.carry(freely)
     await one.undo()
-    await require_whole(old)
+    await require_complete(old)
     await old.transact(lambda tx: tx.put(THINGS, "000002", {"owner": "b", "number": 1}, expect=1))
     await old.transact(lambda tx: tx.delete(THINGS, "000001"))
     await old.transact(lambda tx: tx.insert(THINGS, "000000a", {"owner": "a", "number": 1}))
@@ -253,7 +253,7 @@ async def test_what_was_moved_is_not_moved_a_second_time_to_elsewhere(stores: tu
         await whole(copying((stores[1], third)))
         assert await held(third, THINGS) == await held(stores[0], THINGS)
         with pytest.raises(StoreNotOpen):
-            await require_whole(stores[1])
+            await require_complete(stores[1])
 
 
 async def test_of_two_copies_begun_only_one_can_be_finished(stores: tuple[Store, Store], tmp_path: Path) -> None:
@@ -279,11 +279,11 @@ async def test_going_back_frees_the_old_store_and_closes_the_new_one(stores: tup
     one = copying(stores)
     await whole(one)
     await one.undo()
-    await require_whole(old)
+    await require_complete(old)
     with pytest.raises(StoreNotOpen):
-        await require_whole(new)
+        await require_complete(new)
     await whole(one)
-    await require_whole(new)
+    await require_complete(new)
 
 
 async def test_two_copies_at_once_do_not_mix(stores: tuple[Store, Store], small_pages: None) -> None:

@@ -16,7 +16,7 @@ from shared.errors import Misconfigured
 from shared.jose.keys import VerificationKey
 from shared.jose.purpose import KEY_CERTIFICATE, NODE_TOKEN, Purpose
 from shared.jose.refusals import SignatureInvalid, UnknownKey
-from shared.jose.signers import LocalSigner, WrongKeyForToken, seal
+from shared.jose.signers import LocalSigner, WrongKeyForToken, sign
 from shared.trust.certificates import CertificateRefused, certify, read_certificate
 from shared.trust.federation_list import (
     NO_LIST,
@@ -26,7 +26,7 @@ from shared.trust.federation_list import (
     Held,
     Standing,
     anchor_keys,
-    sign,
+    sign_list,
     standing,
     verify,
 )
@@ -76,25 +76,25 @@ def take(raw: bytes, *signers: LocalSigner, held: Held = NO_LIST, threshold: int
 
 def test_a_signed_list_is_read_as_it_was_written() -> None:
     original = listed()
-    assert take(sign(original, ANCHORS[:1]), federation="europe") == original
+    assert take(sign_list(original, ANCHORS[:1]), federation="europe") == original
     found = original.node("pt")
     assert found is not None and found.covers("PT") and not found.covers("EE")
     assert original.node("xx") is None
 
 
 def test_it_is_a_jws_in_general_json_serialisation() -> None:
-    document = orjson.loads(sign(listed(), ANCHORS[:1]))
+    document = orjson.loads(sign_list(listed(), ANCHORS[:1]))
     assert set(document) == {"payload", "signatures"}
     assert set(document["signatures"][0]) == {"protected", "signature"}
 
 
 def test_a_list_that_no_pinned_anchor_signed_is_refused() -> None:
     with pytest.raises(FederationListRefused):
-        take(sign(listed(), ANCHORS[:1]), ANCHORS[1])
+        take(sign_list(listed(), ANCHORS[:1]), ANCHORS[1])
 
 
 def test_a_changed_list_is_refused() -> None:
-    document = orjson.loads(sign(listed(), ANCHORS[:1]))
+    document = orjson.loads(sign_list(listed(), ANCHORS[:1]))
     payload = pybase64.urlsafe_b64decode(document["payload"] + "==").replace(b'"version":3', b'"version":9')
     document["payload"] = pybase64.urlsafe_b64encode(payload).rstrip(b"=").decode()
     with pytest.raises(FederationListRefused):
@@ -102,7 +102,7 @@ def test_a_changed_list_is_refused() -> None:
 
 
 def test_an_older_list_than_the_one_held_is_refused_and_the_same_one_is_not() -> None:
-    raw = sign(listed(), ANCHORS[:1])
+    raw = sign_list(listed(), ANCHORS[:1])
     assert take(raw, held=Held(3)).version == 3
     with pytest.raises(FederationListOlder):
         take(raw, held=Held(4))
@@ -110,28 +110,28 @@ def test_an_older_list_than_the_one_held_is_refused_and_the_same_one_is_not() ->
 
 def test_the_list_of_another_federation_is_refused() -> None:
     with pytest.raises(FederationListRefused):
-        take(sign(listed(), ANCHORS[:1]), federation="oceania")
+        take(sign_list(listed(), ANCHORS[:1]), federation="oceania")
 
 
 def test_a_list_dated_ahead_of_the_clock_is_not_taken() -> None:
     ahead = listed(issued=NOW + timedelta(hours=1))
     with pytest.raises(FederationListRefused):
-        take(sign(ahead, ANCHORS[:1]))
+        take(sign_list(ahead, ANCHORS[:1]))
 
 
 def test_two_of_three_anchors_suffice_where_two_are_asked_for() -> None:
     wanted = listed(anchors=anchors(ANCHORS), threshold=2)
-    assert take(sign(wanted, ANCHORS[1:]), *ANCHORS) == wanted
+    assert take(sign_list(wanted, ANCHORS[1:]), *ANCHORS) == wanted
     with pytest.raises(FederationListRefused):
-        take(sign(wanted, ANCHORS[1:]), *ANCHORS[:2])
+        take(sign_list(wanted, ANCHORS[1:]), *ANCHORS[:2])
     with pytest.raises(Misconfigured):
-        sign(wanted, ANCHORS[:1])
+        sign_list(wanted, ANCHORS[:1])
 
 
 def test_one_anchor_cannot_lower_the_threshold_that_is_pinned() -> None:
     lowered = listed(threshold=1)
     with pytest.raises(FederationListRefused):
-        take(sign(lowered, ANCHORS[:1]), *ANCHORS, threshold=2)
+        take(sign_list(lowered, ANCHORS[:1]), *ANCHORS, threshold=2)
 
 
 @pytest.mark.parametrize("asked", list(itertools.product((1, 2, 3), repeat=3)))
@@ -140,7 +140,7 @@ def test_a_list_needs_as_many_anchors_as_are_pinned_as_the_list_held_asks_for_an
 ) -> None:
     pins, held, own = asked
     for signers in range(own, 4):
-        raw = sign(listed(anchors=anchors(ANCHORS), threshold=own), ANCHORS[:signers])
+        raw = sign_list(listed(anchors=anchors(ANCHORS), threshold=own), ANCHORS[:signers])
         if signers >= max(asked):
             assert take(raw, *ANCHORS, threshold=pins, held=Held(2, held)).threshold == own
         else:
@@ -167,21 +167,21 @@ def test_more_anchors_than_are_pinned_cannot_be_asked_for() -> None:
 
 def test_one_anchor_that_signs_twice_counts_once() -> None:
     with pytest.raises(FederationListRefused):
-        take(sign(listed(), [ANCHORS[0], ANCHORS[0]]), *ANCHORS, threshold=2)
+        take(sign_list(listed(), [ANCHORS[0], ANCHORS[0]]), *ANCHORS, threshold=2)
 
 
 def test_an_anchor_key_pinned_for_something_else_signs_no_list() -> None:
     with pytest.raises(WrongKeyForToken):
-        sign(listed(), [EE])
+        sign_list(listed(), [EE])
     key = VerificationKey.from_jwk(ANCHORS[0].public_jwk, Purpose.EVENT, ANCHORS[0].kid)
     with pytest.raises(FederationListRefused):
-        verify(sign(listed(), ANCHORS[:1]), pinned=Pinned({key.kid: key}), now=NOW)
+        verify(sign_list(listed(), ANCHORS[:1]), pinned=Pinned({key.kid: key}), now=NOW)
 
 
 def test_a_successor_may_sign_the_next_version() -> None:
     first = listed(successors=anchors(ANCHORS[2:]))
     following = listed(version=4, anchors=anchors(ANCHORS[2:]))
-    raw = sign(following, ANCHORS[2:])
+    raw = sign_list(following, ANCHORS[2:])
     assert verify(raw, pinned=Pinned(anchor_keys(first)), held=Held(3), now=NOW).list == following
 
 
@@ -203,7 +203,7 @@ def test_what_is_no_list_is_refused_as_malformed(raw: bytes) -> None:
 
 @pytest.mark.parametrize("payload", [b'{"version":1,"version":2}', b'{"federation":"europe"}', b"[1]", b"\xff"])
 def test_a_well_signed_payload_that_is_no_list_is_malformed(payload: bytes) -> None:
-    protected, body, signature = seal({"typ": "testamur-federation+jwt"}, payload, ANCHORS[0]).decode().split(".")
+    protected, body, signature = sign({"typ": "testamur-federation+jwt"}, payload, ANCHORS[0]).decode().split(".")
     raw = orjson.dumps({"payload": body, "signatures": [{"protected": protected, "signature": signature}]})
     with pytest.raises(FederationListMalformed):
         take(raw)
@@ -284,7 +284,7 @@ def test_a_root_certifies_service_keys_and_no_others(purpose: Purpose) -> None:
 
 
 def test_a_certificate_with_wrong_members_is_refused() -> None:
-    raw = seal({"typ": KEY_CERTIFICATE}, b'{"fed":"europe","node":"ee"}', EE)
+    raw = sign({"typ": KEY_CERTIFICATE}, b'{"fed":"europe","node":"ee"}', EE)
     with pytest.raises(CertificateRefused):
         read_certificate(raw, federation="europe", node=node())
 
@@ -343,7 +343,7 @@ def test_a_node_that_is_no_active_member_is_not_let_in(changes: dict[str, Any]) 
 def test_a_token_without_a_certificate_is_refused(header: dict[str, Any]) -> None:
     claims = {"iss": "ee", "aud": "pt", "fed": "europe", "iat": int(NOW.timestamp()), "exp": int(NOW.timestamp()) + 60}
     with pytest.raises(NodeTokenRefused):
-        shown(seal({"typ": NODE_TOKEN, **header}, orjson.dumps(claims), TOKEN_KEY).decode())
+        shown(sign({"typ": NODE_TOKEN, **header}, orjson.dumps(claims), TOKEN_KEY).decode())
 
 
 def test_a_stolen_certificate_is_worth_nothing_without_its_key() -> None:

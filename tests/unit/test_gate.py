@@ -13,7 +13,7 @@ from shared.errors import Invalid, Malformed
 from shared.jose import gate, purpose
 from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
-from shared.jose.signers import LocalSigner, seal, seal_token
+from shared.jose.signers import LocalSigner, sign, sign_token
 from shared.jose.token import encode
 
 ALPHABET = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
@@ -47,7 +47,7 @@ GOOD = forge(HEADER)
 @pytest.mark.parametrize("alg", ["ES256", "ES384", "EdDSA"])
 def test_what_a_signer_seals_passes_and_comes_back_byte_for_byte(alg: str) -> None:
     signer = LocalSigner.generate(Purpose.EVENT, alg)
-    raw = seal({"typ": purpose.ENTRY, "seq": 7}, PAYLOAD, signer)
+    raw = sign({"typ": purpose.ENTRY, "seq": 7}, PAYLOAD, signer)
     token = check(raw, signer.verification_key())
     assert (token.payload, token.alg, token.kid, token.typ) == (PAYLOAD, alg, signer.kid, purpose.ENTRY)
     assert token.header["seq"] == 7
@@ -56,7 +56,7 @@ def test_what_a_signer_seals_passes_and_comes_back_byte_for_byte(alg: str) -> No
 
 
 def test_a_sealed_token_equals_the_token_that_is_read_again() -> None:
-    sealed = seal_token({"typ": purpose.ENTRY, "seq": 7}, PAYLOAD, SIGNER)
+    sealed = sign_token({"typ": purpose.ENTRY, "seq": 7}, PAYLOAD, SIGNER)
     assert gate.read(sealed.compact, typ=purpose.ENTRY) == sealed
 
 

@@ -51,7 +51,7 @@ class Vault:
     def __init__(self) -> None:
         self.held: dict[str, bytes] = {}
 
-    async def seal(self, unit: Unit, body: bytes, result: BaseModel) -> dict[str, Any]:
+    async def encrypt(self, unit: Unit, body: bytes, result: BaseModel) -> dict[str, Any]:
         assert isinstance(result, Thing)
         self.held[result.name] = body
         return {"name": result.name}

@@ -16,7 +16,7 @@ from services.issuer.credentials.domain import (
     refuse_correction,
     status_of,
 )
-from services.issuer.credentials.sealing import BoxDamaged, new_key, seal, unseal
+from services.issuer.credentials.encryption import BoxDamaged, decrypt, encrypt, new_key
 from services.issuer.settings import IssuerSettings
 from shared.errors import Misconfigured
 from shared.settings import NodeSettings
@@ -44,32 +44,32 @@ def test_a_list_is_full_when_half_of_it_is_taken_and_the_next_one_is_empty() -> 
 @given(st.binary(max_size=200), st.integers(0, 10_000))
 def test_a_box_opens_with_its_own_key_and_not_when_any_bit_of_it_changed(plain: bytes, where: int) -> None:
     key = new_key()
-    box = seal(key, REF, "credential", plain)
-    assert unseal(key, REF, "credential", box) == plain
+    box = encrypt(key, REF, "credential", plain)
+    assert decrypt(key, REF, "credential", box) == plain
     raw = bytearray(b64decode(box))
     raw[where // 8 % len(raw)] ^= 1 << where % 8
     with pytest.raises(BoxDamaged):
-        unseal(key, REF, "credential", b64encode(raw).decode())
+        decrypt(key, REF, "credential", b64encode(raw).decode())
 
 
 @pytest.mark.parametrize("box", ["", "AAAA", "not base64"])
 def test_what_is_no_box_is_refused(box: str) -> None:
     with pytest.raises(BoxDamaged):
-        unseal(new_key(), REF, "credential", box)
+        decrypt(new_key(), REF, "credential", box)
 
 
 def test_a_box_opens_with_no_other_key_ref_or_use() -> None:
     key = new_key()
-    box = seal(key, REF, "credential", b"the learner")
+    box = encrypt(key, REF, "credential", b"the learner")
     other = REF.replace("8a", "8b")
     for wrong in ((new_key(), REF, "credential"), (key, other, "credential"), (key, REF, "answer")):
         with pytest.raises(BoxDamaged):
-            unseal(*wrong, box)  # type: ignore[arg-type]
+            decrypt(*wrong, box)  # type: ignore[arg-type]
 
 
 def test_two_boxes_of_one_text_have_nothing_in_common() -> None:
     key = new_key()
-    assert seal(key, REF, "answer", b"same")[:16] != seal(key, REF, "answer", b"same")[:16]
+    assert encrypt(key, REF, "answer", b"same")[:16] != encrypt(key, REF, "answer", b"same")[:16]
 
 
 def test_only_what_is_in_force_may_be_corrected() -> None:

@@ -38,7 +38,7 @@ def listed(home: Home, version: int, *signers: LocalSigner, **changes: Any) -> b
     names = tuple(Anchor(kid=signer.kid, jwk=signer.public_jwk) for signer in (A, B, C))
     body: dict[str, Any] = {"federation": "testamur", "version": version, "issued": now, "expires": now + timedelta(days=30)}
     one = FederationList(**{**body, "anchors": names, "nodes": (home.node(),), **changes})
-    return federation_list.sign(one, signers)
+    return federation_list.sign_list(one, signers)
 
 
 def puts(home: Home, raw: bytes) -> None:

@@ -39,11 +39,11 @@ HOLDER = {
 def made(**members: Any) -> tuple[Any, sd_jwt_vc.Unsigned]:
     subject = draft.build({**EXAMPLE, "holder": HOLDER, **members}, issued=NOW)
     status = (StatusEntry("revocation", "https://ee.example/status/1", 9),)
-    return subject, sd_jwt_vc.unsigned(subject, Issuance(new_ref(), TARTU, status, new_salt(), new_ref()))
+    return subject, sd_jwt_vc.unsigned_payload(subject, Issuance(new_ref(), TARTU, status, new_salt(), new_ref()))
 
 
 def handed(unsigned: sd_jwt_vc.Unsigned) -> bytes:
-    return sd_jwt_vc.handed(unsigned, sd_jwt_vc.seal(unsigned, TARTU, SIGNER))
+    return sd_jwt_vc.serialize(unsigned, sd_jwt_vc.sign_payload(unsigned, TARTU, SIGNER))
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_without_a_name_the_report_says_not_shown() -> None:
 
 def test_the_header_carries_a_certificate_of_the_same_key() -> None:
     _, unsigned = made()
-    token = sd_jwt_vc.seal(unsigned, TARTU, SIGNER)
+    token = sd_jwt_vc.sign_payload(unsigned, TARTU, SIGNER)
     certificate = x509.load_der_x509_certificate(base64.b64decode(token.header["x5c"][0]))
     assert certificate.public_key() == SIGNER.verification_key().public
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from shared.errors import Misconfigured
 from shared.jose import gate, purpose
 from shared.jose.purpose import Purpose
-from shared.jose.signers import LocalSigner, Signer, WrongKeyForToken, seal
+from shared.jose.signers import LocalSigner, Signer, WrongKeyForToken, sign
 from shared.jose.token import decode, encode
 from shared.keys.file import KeyExists, KeyFile, KeyMissing
 
@@ -35,11 +35,11 @@ def test_a_signer_seals_exactly_the_token_types_of_its_purpose(which: Purpose) -
     signer: Signer = LocalSigner.generate(which)
     for typ, allowed in purpose.TYP_PURPOSE.items():
         if which in allowed:
-            raw = seal({"typ": typ}, b"{}", signer)
+            raw = sign({"typ": typ}, b"{}", signer)
             assert gate.check(raw, typ=typ, keys=lambda _: signer.verification_key()).kid == signer.kid
         else:
             with pytest.raises(WrongKeyForToken):
-                seal({"typ": typ}, b"{}", signer)
+                sign({"typ": typ}, b"{}", signer)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_signer_seals_exactly_the_token_types_of_its_purpose(which: Purpose) -
 )
 def test_sealing_refuses_a_header_that_no_gate_would_read(member: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError)):
-        seal({"typ": purpose.ENTRY, **member}, b"{}", LocalSigner.generate(Purpose.EVENT))
+        sign({"typ": purpose.ENTRY, **member}, b"{}", LocalSigner.generate(Purpose.EVENT))
 
 
 @pytest.mark.parametrize("alg", ["RS256", "PS256", "HS256", "none", "ES512", ""])
@@ -75,7 +75,7 @@ def test_a_private_jwk_makes_the_same_signer_again(alg: str) -> None:
     signer = LocalSigner.generate(Purpose.EVENT, alg)
     again = LocalSigner.from_private_jwk(signer.private_jwk(), Purpose.EVENT)
     assert again.public_jwk == signer.public_jwk
-    gate.verify(gate.read(seal({"typ": purpose.ENTRY}, b"x", again), typ=purpose.ENTRY), signer.verification_key())
+    gate.verify(gate.read(sign({"typ": purpose.ENTRY}, b"x", again), typ=purpose.ENTRY), signer.verification_key())
 
 
 def test_what_is_no_private_jwk_makes_no_signer() -> None:

@@ -21,7 +21,7 @@ from shared.formats.port import Format, Issuance, NotOurCredential, StatusEntry,
 from shared.ids import InstitutionId, new_ref
 from shared.jose import gate
 from shared.jose.purpose import Purpose
-from shared.jose.signers import LocalSigner, seal
+from shared.jose.signers import LocalSigner, sign
 from tests.shared_data import ROOT
 
 NOW = datetime(2026, 11, 23, 20, 19, tzinfo=UTC)
@@ -47,10 +47,10 @@ def read_back(raw: bytes) -> gate.Token:
 
 
 def token_of(change: Callable[[dict[str, Any]], Any], header: dict[str, Any] | None = None) -> gate.Token:
-    document = orjson.loads(vc_jwt.payload(credential(), issuance()))
+    document = orjson.loads(vc_jwt.unsigned_payload(credential(), issuance()))
     change(document)
     whole = {"typ": "vc+jwt", "cty": "vc", "iss": TARTU.urn, **(header or {})}
-    return gate.read(seal(whole, orjson.dumps(document), SIGNER), typ="vc+jwt")
+    return gate.read(sign(whole, orjson.dumps(document), SIGNER), typ="vc+jwt")
 
 
 def test_the_module_is_a_format() -> None:
@@ -80,7 +80,7 @@ def test_without_a_stated_beginning_it_is_valid_from_its_issue() -> None:
 
 def test_the_payload_is_a_verifiable_credential_of_the_data_model_2() -> None:
     made = issuance()
-    document = orjson.loads(vc_jwt.payload(credential(), made))
+    document = orjson.loads(vc_jwt.unsigned_payload(credential(), made))
     assert document["@context"][0] == "https://www.w3.org/ns/credentials/v2"
     assert document["@context"][-1] == "https://www.w3.org/ns/credentials/undefined-terms/v2"
     assert document["type"][0] == "VerifiableCredential"
@@ -179,7 +179,7 @@ def test_a_header_that_says_otherwise_than_the_payload_is_refused(header: dict[s
 
 @pytest.mark.parametrize("payload", [b"", b"[]", b"null", b'"text"', b"{}", b"\xff", b'{"id":1,"id":1}', b"[" * 5_000])
 def test_a_payload_that_is_no_credential_is_refused(payload: bytes) -> None:
-    token = gate.read(seal({"typ": "vc+jwt", "cty": "vc", "iss": TARTU.urn}, payload, SIGNER), typ="vc+jwt")
+    token = gate.read(sign({"typ": "vc+jwt", "cty": "vc", "iss": TARTU.urn}, payload, SIGNER), typ="vc+jwt")
     with pytest.raises(NotOurCredential):
         vc_jwt.read(token)
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.events.status import CredentialReinstated
-from shared.jose.signers import seal
+from shared.jose.signers import sign
 from shared.status.fold import Status, fold
 from shared.trust.federation_list import Standing
 from shared.trust.nodes import Left
@@ -166,7 +166,7 @@ NODES = {
     "left": node(status="left", left=Left(epoch=1, heads={})),
     "another": node(name="pt"),
 }
-FORGED = seal(
+FORGED = sign(
     {"typ": "vc+jwt", "cty": "vc", "iss": "urn:testamur:europe:ee:institution:tartu"}, recognise(RAW).token.payload, THIEF  # type: ignore[union-attr]
 )  # fmt: skip
 PRESENTED = {"true": RAW, "forged": FORGED, "torn": RAW[:-8] + b"AAAAAAAA", "no credential": b"hello"}

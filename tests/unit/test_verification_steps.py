@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from shared.ids import InstitutionId, new_ref
-from shared.jose.signers import seal
+from shared.jose.signers import sign
 from shared.status.facts import KeyCutoff
 from shared.trust.identifiers import Contest
 from shared.trust.nodes import Left
@@ -79,8 +79,8 @@ def test_what_is_in_no_known_format_is_not_judged(raw: bytes | str) -> None:
         b"eyJ~.x.y",
         signed() + b"=",
         b"eyJ" + b"A" * 300_000 + b"..",
-        seal({"typ": "vc+jwt", "cty": "vc", "iss": TARTU.urn}, b"[]", SIGNER),
-        seal({"typ": "vc+jwt", "cty": "vc", "iss": TARTU.urn}, b'{"a":1,"a":2}', SIGNER),
+        sign({"typ": "vc+jwt", "cty": "vc", "iss": TARTU.urn}, b"[]", SIGNER),
+        sign({"typ": "vc+jwt", "cty": "vc", "iss": TARTU.urn}, b'{"a":1,"a":2}', SIGNER),
     ],
 )
 def test_what_cannot_be_read_is_malformed_and_raises_nothing(raw: bytes) -> None:
@@ -106,7 +106,7 @@ def test_one_changed_byte_makes_the_signature_false() -> None:
 
 
 def test_a_credential_signed_by_a_stranger_in_the_issuers_name_is_refused() -> None:
-    forged = seal({"typ": "vc+jwt", "cty": "vc", "iss": TARTU.urn}, recognise(signed()).token.payload, THIEF)  # type: ignore[union-attr]
+    forged = sign({"typ": "vc+jwt", "cty": "vc", "iss": TARTU.urn}, recognise(signed()).token.payload, THIEF)  # type: ignore[union-attr]
     report = replace(scene(), raw=forged).ask()
     assert answer(report) == ("indeterminate", "unknown-key")
     assert step(report, 6) == step(report, 7) == "not-authentic"

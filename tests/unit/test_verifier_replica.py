@@ -13,7 +13,7 @@ from services.verifier.settings import VerifierSettings
 from shared.errors import Misconfigured
 from shared.events.trust import InstitutionAccredited, Scope
 from shared.ids import new_ref
-from shared.inbox.received import Heard
+from shared.inbox.received import Received
 from shared.log import outbox
 from shared.status.fold import Status, fold
 from shared.store.open import open_store
@@ -24,9 +24,9 @@ from tests.unit.notifier_scene import INSTITUTION, NOW, Scene, key_added, mass_r
 class Replica(Scene):
     """A verifier's store, and what it hears."""
 
-    async def takes(self, heard: Heard) -> None:
-        handler = consumer.SUBSCRIPTIONS[type(heard.event)]
-        await self.outbox.transact(lambda unit: handler(unit, heard), "bus")
+    async def takes(self, received: Received) -> None:
+        handler = consumer.SUBSCRIPTIONS[type(received.event)]
+        await self.outbox.transact(lambda unit: handler(unit, received), "bus")
 
     async def status(self, origin: str, ref: str, kid: str = "") -> Status:
         book = await read_book(self.store, origin)
@@ -45,20 +45,20 @@ async def replica(tmp_path: Path) -> AsyncIterator[Replica]:
 
 async def test_a_fact_is_kept_once_however_often_it_is_heard(replica: Replica) -> None:
     ref = new_ref()
-    heard = await replica.hears(registered(ref))
+    received = await replica.hears(registered(ref))
     first = await facts_of(replica.store, "ee", ref)
     replica.clock.advance(hours=1)
-    await replica.takes(heard._replace(known_at=replica.clock.now()))
+    await replica.takes(received._replace(known_at=replica.clock.now()))
     assert await facts_of(replica.store, "ee", ref) == first
-    assert [fact.hash for fact in first] == [heard.hash]
+    assert [fact.hash for fact in first] == [received.hash]
 
 
 async def test_a_fact_comes_back_as_it_went_in(replica: Replica) -> None:
     ref, newer = new_ref(), new_ref()
-    heard = await replica.hears(revoked(ref, reason="superseded", replaced_by=newer))
+    received = await replica.hears(revoked(ref, reason="superseded", replaced_by=newer))
     (fact,) = await facts_of(replica.store, "ee", ref)
-    assert (fact.event, fact.epoch, fact.seq, fact.hash) == (heard.event, heard.epoch, heard.seq, heard.hash)
-    assert (fact.known_at, fact.at) == (heard.known_at, heard.entry.envelope.issued_at)
+    assert (fact.event, fact.epoch, fact.seq, fact.hash) == (received.event, received.epoch, received.seq, received.hash)
+    assert (fact.known_at, fact.at) == (received.known_at, received.entry.envelope.issued_at)
 
 
 async def test_a_strangers_tombstone_lies_in_the_strangers_namespace(replica: Replica) -> None:
@@ -73,8 +73,8 @@ async def test_a_mass_revocation_reaches_every_ref_it_names_and_no_other(replica
     refs = [new_ref() for _ in range(4)]
     for ref in refs:
         await replica.hears(registered(ref))
-    heard = await replica.hears(mass_revoked(*refs[:3]))
-    await replica.takes(heard)
+    received = await replica.hears(mass_revoked(*refs[:3]))
+    await replica.takes(received)
     assert [await replica.status("ee", ref) for ref in refs] == [Status.REVOKED] * 3 + [Status.ACTIVE]
 
 
@@ -98,9 +98,9 @@ async def test_the_revision_of_a_book_counts_each_fact_once(replica: Replica) ->
         scope=Scope(credential_types=("micro-credential",), eqf_max=7, isced_f=("06",)),
         valid_from=NOW,
     )
-    heard = [await replica.hears(event) for event in (accreditation, key_added(), mass_revoked(key=INSTITUTION.kid))]
+    received = [await replica.hears(event) for event in (accreditation, key_added(), mass_revoked(key=INSTITUTION.kid))]
     await replica.hears(registered(new_ref()))
-    for again in heard:
+    for again in received:
         await replica.takes(again)
     assert (await revision_of(replica.store, "ee"), await revision_of(replica.store, "xx")) == (3, 0)
     book = await read_book(replica.store, "ee")

@@ -94,7 +94,7 @@ class AnchorFolder:
             nodes=tuple(self._nodes()),
             history=(*before.history, _earlier(before)) if before else (),
         )
-        self._signed.write_bytes(federation_list.sign(listed, [signer]))
+        self._signed.write_bytes(federation_list.sign_list(listed, [signer]))
         mine = Pinned({signer.kid: signer.verification_key()}, listed.threshold)
         (self.folder / "anchors.json").write_bytes(mine.document())
         return listed

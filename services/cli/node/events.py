@@ -81,10 +81,10 @@ def _show(entry: Entry, *, as_json: bool) -> None:
     place = entry.envelope
     value: Any = strict_json.loads(entry.token.payload)
     if as_json:
-        shown = {"stream": entry.stream, "epoch": place.epo, "seq": place.seq, "kind": place.knd, "event": value}
+        shown = {"stream": entry.stream, "epoch": place.epoch, "seq": place.seq, "kind": place.kind, "event": value}
         print_json(shown, one_line=True)
         return
     line = Text(f"{rfc3339(place.issued_at)}  ", style="dim")
-    line.append(f"{place.org} {entry.stream:<{_WIDEST}} {place.seq:>5}  ", style="cyan")
-    line.append(f"{place.knd}  ", style="bold").append(place.sub, style="")
+    line.append(f"{place.origin} {entry.stream:<{_WIDEST}} {place.seq:>5}  ", style="cyan")
+    line.append(f"{place.kind}  ", style="bold").append(place.sub, style="")
     out.print(line)

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from services.issuer.cohorts import handlers, repository
 from services.issuer.cohorts.commands import LARGEST_BODY, CheckCohort, CohortCheckView, CohortView, IssueCohort
-from services.issuer.context import Desk
+from services.issuer.context import IssuerContext
 from services.issuer.credentials.handlers import require_institution
 from shared.ids import REF
 from shared.web.auth.bearer import Caller, requires
@@ -51,7 +51,7 @@ def _streamed(media_type: str, schema: dict[str, Any], description: str) -> dict
 async def check(request: Request, caller: Issuer, command: CheckCohort) -> CohortCheckView:
     """Ask whether a cohort could be issued: every fault of every row. Nothing is kept."""
     require_institution(command.institution, caller.institution)
-    return await handlers.check_cohort(Desk.of(request), command)
+    return await handlers.check_cohort(IssuerContext.of(request), command)
 
 
 @routes.post("/cohorts", status_code=202, response_model=CohortView, dependencies=[KEYED])
@@ -60,31 +60,31 @@ async def issue(request: Request, caller: Issuer, command: IssueCohort) -> Respo
     to ask how far it is.
     """
     require_institution(command.institution, caller.institution)
-    desk = Desk.of(request)
+    context = IssuerContext.of(request)
     root = request.scope.get("root_path", "")
-    answer = await desk.door.answer(
+    answer = await context.door.answer(
         request,
         caller,
-        await handlers.prepare(desk, command),
+        await handlers.prepare(context, command),
         status=202,
         headers=lambda made: {"Location": f"{root}/cohorts/{made.id}"},
         required=True,
     )
-    desk.accepted.set()
+    context.accepted.set()
     return answer
 
 
 @routes.get("/cohorts")
 async def list_cohorts(request: Request, response: Response, caller: Reader, paging: Paged) -> Page[CohortView]:
     """Cohorts that were accepted here, in the order of their ids."""
-    found = await repository.cohorts_of(Desk.of(request).store, caller.institution, paging.after, paging.fetch)
+    found = await repository.cohorts_of(IssuerContext.of(request).store, caller.institution, paging.after, paging.fetch)
     return page(found, paging, handlers.view_of, request, response)
 
 
 @routes.get("/cohorts/{cohort}")
 async def read(request: Request, caller: Reader, cohort: CohortId) -> CohortView:
     """How far a cohort is."""
-    return handlers.view_of(await repository.find_cohort(Desk.of(request).store, cohort, caller.institution))
+    return handlers.view_of(await repository.find_cohort(IssuerContext.of(request).store, cohort, caller.institution))
 
 
 @routes.get(
@@ -103,9 +103,9 @@ async def progress(
     ] = "",
 ) -> Response:
     """Watch a cohort, event by event, until its job ends."""
-    desk = Desk.of(request)
-    await repository.find_cohort(desk.store, cohort, caller.institution)
-    return StreamingResponse(_events(desk, cohort, caller.institution, last_event_id), media_type=EVENTS)
+    context = IssuerContext.of(request)
+    await repository.find_cohort(context.store, cohort, caller.institution)
+    return StreamingResponse(_events(context, cohort, caller.institution, last_event_id), media_type=EVENTS)
 
 
 @routes.get(
@@ -115,29 +115,29 @@ async def progress(
 )
 async def result(request: Request, caller: Reader, cohort: CohortId) -> Response:
     """What became of each row, with the signed credentials, to hand to their holders."""
-    desk = Desk.of(request)
-    await repository.find_cohort(desk.store, cohort, caller.institution)
+    context = IssuerContext.of(request)
+    await repository.find_cohort(context.store, cohort, caller.institution)
     named = {"Content-Disposition": f'attachment; filename="cohort-{cohort}.ndjson"'}
-    return StreamingResponse(handlers.result(desk.store, cohort, caller.institution), media_type=LINES, headers=named)
+    return StreamingResponse(handlers.result(context.store, cohort, caller.institution), media_type=LINES, headers=named)
 
 
 @routes.post("/cohorts/{cohort}/cancel", response_model=CohortView, dependencies=[KEYED])
 async def cancel(request: Request, caller: Issuer, cohort: CohortId) -> Response:
     """Issue no more of a cohort. What was issued stays; the rows that were not can be read by nobody any more."""
-    desk = Desk.of(request)
-    answer = await desk.door.answer(
+    context = IssuerContext.of(request)
+    answer = await context.door.answer(
         request, caller, lambda unit: handlers.cancel_cohort(unit, cohort, caller.institution), required=True
     )
-    desk.accepted.set()
+    context.accepted.set()
     return answer
 
 
-async def _events(desk: Desk, cohort: str, tenant: str | None, seen: str) -> AsyncIterator[bytes]:
+async def _events(context: IssuerContext, cohort: str, tenant: str | None, seen: str) -> AsyncIterator[bytes]:
     """A cohort's progress as server-sent events (HTML, 9.2): the id is its version, so a repeat is known as one."""
-    began = quiet = desk.clock.monotonic()
+    began = quiet = context.clock.monotonic()
     while True:
-        row = await repository.find_cohort(desk.store, cohort, tenant)
-        now, version = desk.clock.monotonic(), str(row.version)
+        row = await repository.find_cohort(context.store, cohort, tenant)
+        now, version = context.clock.monotonic(), str(row.version)
         if version != seen:
             seen, quiet = version, now
             yield b"event: progress\nid: %b\ndata: %b\n\n" % (

@@ -15,7 +15,7 @@ from services.issuer.cohorts.commands import CheckCohort, CohortCheckView, Fault
 from services.issuer.cohorts.domain import CohortUnreadable, FaultyRow, Row, faults_in
 from services.issuer.cohorts.reading import read
 from services.issuer.cohorts.template import Template
-from services.issuer.context import Desk
+from services.issuer.context import IssuerContext
 from services.issuer.credentials.commands import CheckCredential
 from services.issuer.credentials.domain import CredentialRefused, NotForDrafts
 from services.issuer.credentials.drafting import check_credential
@@ -28,27 +28,29 @@ SHOWN = 1_000
 """Rows of a fault table: more are not corrected one by one."""
 
 
-async def read_rows(desk: Desk, command: CheckCohort) -> list[Row]:
+async def read_rows(context: IssuerContext, command: CheckCohort) -> list[Row]:
     """The rows of the command's file. Raises `CohortUnreadable`, `CohortTooLarge`."""
-    async with desk.reading:
+    async with context.reading:
         return await asyncio.to_thread(_read, command)
 
 
-async def faults_of(desk: Desk, command: CheckCohort, template: Template, rows: Sequence[Row]) -> list[FaultyRow]:
+async def faults_of(
+    context: IssuerContext, command: CheckCohort, template: Template, rows: Sequence[Row]
+) -> list[FaultyRow]:
     """Every row with a fault and all of its faults, in the file's order. Raises what stops all rows alike."""
     found = []
     for row in rows:
-        faults = [*row.faults, *(await _drafted(desk, command, template, row) if row.is_read else ())]
+        faults = [*row.faults, *(await _drafted(context, command, template, row) if row.is_read else ())]
         if faults:
             found.append(FaultyRow(row.number, tuple(faults)))
     return found
 
 
-async def template_of(desk: Desk, command: CheckCohort) -> Template:
+async def template_of(context: IssuerContext, command: CheckCohort) -> Template:
     """What the command's offer says and, over it, its template. Raises `OfferUnknown`, `TemplateRefused`."""
     if command.offer is None:
         return Template(command.template)
-    offer = await offers.find(desk.store, command.institution, command.offer)
+    offer = await offers.find(context.store, command.institution, command.offer)
     return Template(drafted_from(offer.template, command.template))
 
 
@@ -61,7 +63,7 @@ def table(rows: int, found: Sequence[FaultyRow]) -> CohortCheckView:
     return CohortCheckView(rows=rows, faulty=len(found), table=shown)
 
 
-async def _drafted(desk: Desk, command: CheckCohort, template: Template, row: Row) -> Sequence[Fault]:
+async def _drafted(context: IssuerContext, command: CheckCohort, template: Template, row: Row) -> Sequence[Fault]:
     order = CheckCredential.model_construct(
         institution=command.institution,
         offer=command.offer,
@@ -70,7 +72,7 @@ async def _drafted(desk: Desk, command: CheckCohort, template: Template, row: Ro
     )
     await asyncio.sleep(0)
     try:
-        await check_credential(desk, order)
+        await check_credential(context, order)
     except (DraftRefused, CredentialRefused, NotForDrafts) as refusal:
         return faults_in(refusal)
     return ()

@@ -17,9 +17,9 @@ from services.issuer.cohorts.commands import CheckCohort, CohortCheckView, Cohor
 from services.issuer.cohorts.domain import CHUNK, CohortEnded, CohortRefused, Row, RowStatus
 from services.issuer.cohorts.repository import KeptRow
 from services.issuer.cohorts.template import Template
-from services.issuer.context import Desk
+from services.issuer.context import IssuerContext
+from services.issuer.credentials import encryption
 from services.issuer.credentials import repository as credentials
-from services.issuer.credentials import sealing
 from services.issuer.credentials.domain import Identity
 from services.issuer.credentials.handlers import open_credential
 from shared.clock import rfc3339
@@ -43,19 +43,19 @@ class Accepted:
     rows: list[KeptRow]
 
 
-async def check_cohort(desk: Desk, command: CheckCohort) -> CohortCheckView:
+async def check_cohort(context: IssuerContext, command: CheckCohort) -> CohortCheckView:
     """The fault table of a file. Nothing of it is kept."""
-    template = await template_of(desk, command)
-    rows = await read_rows(desk, command)
-    return table(len(rows), await faults_of(desk, command, template, rows))
+    template = await template_of(context, command)
+    rows = await read_rows(context, command)
+    return table(len(rows), await faults_of(context, command, template, rows))
 
 
-async def prepare(desk: Desk, command: IssueCohort) -> Callable[[Unit], Awaitable[CohortView]]:
+async def prepare(context: IssuerContext, command: IssueCohort) -> Callable[[Unit], Awaitable[CohortView]]:
     """What is to be done in the transaction: keep the cohort, or raise why it is refused. An answer that was given before
     under the same key wins over a refusal.
     """
     try:
-        accepted = await _accepted(desk, command)
+        accepted = await _accepted(context, command)
     except TestamurError as error:
         refusal = error
 
@@ -131,21 +131,21 @@ def view_of(row: Document) -> CohortView:
     )
 
 
-async def _accepted(desk: Desk, command: IssueCohort) -> Accepted:
-    template = await template_of(desk, command)
-    rows = await read_rows(desk, command)
-    faulty = await faults_of(desk, command, template, rows)
+async def _accepted(context: IssuerContext, command: IssueCohort) -> Accepted:
+    template = await template_of(context, command)
+    rows = await read_rows(context, command)
+    faulty = await faults_of(context, command, template, rows)
     if faulty:
         found = table(len(rows), faulty).model_dump(mode="json")
         raise CohortRefused(f"{len(faulty)} of {len(rows)} rows have faults. Correct those that `table` names.", **found)
-    identities = [Identity(new_ref(), sealing.new_key()) for _ in rows]
+    identities = [Identity(new_ref(), encryption.new_key()) for _ in rows]
     kept = [_sealed(row, identity) for row, identity in zip(rows, identities, strict=True)]
     return Accepted(new_ref(), command, template, identities, kept)
 
 
 def _sealed(row: Row, identity: Identity) -> KeptRow:
     said = orjson.dumps({"values": row.values, "external_id": row.external_id})
-    return KeptRow(row.number, identity.ref, sealing.seal(identity.key, identity.ref, ROW, said))
+    return KeptRow(row.number, identity.ref, encryption.encrypt(identity.key, identity.ref, ROW, said))
 
 
 async def _line(reader: Reader, cohort: Document, row: KeptRow, at: int) -> CohortRowView:
@@ -155,7 +155,7 @@ async def _line(reader: Reader, cohort: Document, row: KeptRow, at: int) -> Coho
     formats = open_credential(issued, key) if issued and key else {}
     return CohortRowView(
         row=row.number,
-        external_id=orjson.loads(sealing.unseal(key, row.ref, ROW, row.box))["external_id"] if key else None,
+        external_id=orjson.loads(encryption.decrypt(key, row.ref, ROW, row.box))["external_id"] if key else None,
         ref=row.ref,
         status=_status(cohort, at, is_open=key is not None, is_issued=issued is not None, is_refused=bool(faults)),
         credential=next(iter(formats.values()), None),

@@ -23,9 +23,9 @@ from services.issuer.cohorts.domain import faults_in
 from services.issuer.cohorts.handlers import ROW
 from services.issuer.cohorts.repository import KeptRow
 from services.issuer.cohorts.template import Template
-from services.issuer.context import Desk
+from services.issuer.context import IssuerContext
+from services.issuer.credentials import encryption
 from services.issuer.credentials import repository as credentials
-from services.issuer.credentials import sealing
 from services.issuer.credentials.commands import IssueCredential
 from services.issuer.credentials.domain import Draft, DraftOutdated, Identity
 from services.issuer.credentials.drafting import draft_credential
@@ -57,24 +57,24 @@ class Chunk:
 class Worker:
     """The one who issues, in the process that leads."""
 
-    def __init__(self, desk: Desk, outbox: Outbox) -> None:
-        self._desk = desk
+    def __init__(self, context: IssuerContext, outbox: Outbox) -> None:
+        self._context = context
         self._outbox = outbox
 
     async def run(self) -> None:
         """Issue whatever is accepted, until cancelled."""
         while True:
-            self._desk.accepted.clear()
+            self._context.accepted.clear()
             while await self.round():
                 continue
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
-                    await self._desk.accepted.wait()
+                    await self._context.accepted.wait()
 
     async def round(self) -> bool:
         """One chunk of each cohort that has not ended; whether any of them moved."""
         moved = [
-            await self._move(cohort) for cohort in await repository.cohorts_in(self._desk.store, "running", "cancelling")
+            await self._move(cohort) for cohort in await repository.cohorts_in(self._context.store, "running", "cancelling")
         ]
         return any(moved)
 
@@ -85,8 +85,8 @@ class Worker:
         except VersionConflict:
             return True  # it was cancelled, or another process came first: the next round reads it anew
         except DraftOutdated:
-            await self._desk.refresh_trust()
-            await self._desk.refresh_places()
+            await self._context.refresh_trust()
+            await self._context.refresh_places()
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was, the others go on, and this one is tried again
@@ -95,9 +95,9 @@ class Worker:
         return True
 
     async def _issue(self, cohort: Document) -> None:
-        desk, body = self._desk, cohort.body
-        rows = await repository.rows_from(desk.store, cohort.key, body["next"])
-        chunk = Chunk(cohort, len(rows), await credentials.erased_early(desk.store, body["institution"]))
+        context, body = self._context, cohort.body
+        rows = await repository.rows_from(context.store, cohort.key, body["next"])
+        chunk = Chunk(cohort, len(rows), await credentials.erased_early(context.store, body["institution"]))
         template = Template(body["template"])
         # side by side: many drafts go stage by stage, which is faster, and nobody else waits for all of them
         made = await asyncio.gather(*(self._draft(chunk, template, row) for row in rows))
@@ -107,19 +107,19 @@ class Worker:
     async def _draft(self, chunk: Chunk, template: Template, row: KeptRow) -> Draft | None:
         """The row's credential; None where it was erased or is refused, which is noted in the chunk."""
         body = chunk.cohort.body
-        key = await credentials.credential_key(self._desk.store, row.ref)
+        key = await credentials.credential_key(self._context.store, row.ref)
         if key is None:
             chunk.erased += 1
             return None
         try:
-            values = orjson.loads(sealing.unseal(key, row.ref, ROW, row.box))["values"]
+            values = orjson.loads(encryption.decrypt(key, row.ref, ROW, row.box))["values"]
             order = IssueCredential.model_construct(
                 institution=body["institution"],
                 offer=body["offer"],
                 formats=tuple(body["formats"]),
                 credential=template.filled(values),
             )
-            return await draft_credential(self._desk, order, Identity(row.ref, key))
+            return await draft_credential(self._context, order, Identity(row.ref, key))
         except Unavailable:
             raise
         except TestamurError as error:
@@ -129,7 +129,7 @@ class Worker:
     async def _sweep(self, cohort: Document) -> None:
         """Destroy the keys of a chunk that a cancelled job did not come to."""
         body = cohort.body
-        rows = await repository.rows_from(self._desk.store, cohort.key, body["swept"])
+        rows = await repository.rows_from(self._context.store, cohort.key, body["swept"])
         swept = body["swept"] + len(rows)
         ends = {} if swept < body["rows"] else {"state": "cancelled"}
 
@@ -141,7 +141,7 @@ class Worker:
 
         await self._outbox.transact(work, body["actor"])
         if ends:
-            await self._desk.store.scrub()
+            await self._context.store.scrub()
 
 
 async def keep(unit: Unit, chunk: Chunk) -> None:

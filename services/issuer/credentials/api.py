@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request, Response
 
-from services.issuer.context import Desk
+from services.issuer.context import IssuerContext
 from services.issuer.credentials import handlers
 from services.issuer.credentials.commands import (
     AcceptedView,
@@ -56,7 +56,7 @@ async def issue(request: Request, caller: Issuer, command: IssueCredential) -> R
 async def check(request: Request, caller: Issuer, command: CheckCredential) -> CheckView:
     """Ask whether a micro-credential could be issued; what stops it is answered as it would be when issuing it."""
     handlers.require_institution(command.institution, caller.institution)
-    return await handlers.check_credential(Desk.of(request), command)
+    return await handlers.check_credential(IssuerContext.of(request), command)
 
 
 @routes.post(
@@ -67,17 +67,19 @@ async def correct(request: Request, caller: Corrector, ref: CredentialRef, comma
     would be the eleventh that the caller ends within an hour, it waits for a second person, who confirms it at the registry
     (POST /revocations/{ref}/confirm) with the ref of the new one.
     """
-    return await issued(request, caller, await handlers.correction_of(Desk.of(request), ref, command, caller.institution))
+    return await issued(
+        request, caller, await handlers.correction_of(IssuerContext.of(request), ref, command, caller.institution)
+    )
 
 
 @routes.post("/credentials/{ref}/erase", response_model=CredentialSummary | AcceptedView, dependencies=[KEYED])
 async def erase(request: Request, caller: Eraser, ref: CredentialRef) -> Response:
     """Erase what a credential says of its learner, for good. What its holder has still verifies."""
-    desk = Desk.of(request)
-    answer = await desk.door.answer(
-        request, caller, lambda unit: handlers.erase_credential(unit, desk, ref, caller.institution), required=True
+    context = IssuerContext.of(request)
+    answer = await context.door.answer(
+        request, caller, lambda unit: handlers.erase_credential(unit, context, ref, caller.institution), required=True
     )
-    await desk.store.scrub()
+    await context.store.scrub()
     return answer
 
 
@@ -90,13 +92,13 @@ async def list_credentials(
     institution: Annotated[str | None, Query(pattern=f"^{SLUG}$", description="Only this institution's.")] = None,
 ) -> Page[CredentialSummary]:
     """Credentials that were issued here, in the order of their references; nothing personal."""
-    desk = Desk.of(request)
+    context = IssuerContext.of(request)
     if institution is not None:
         handlers.require_institution(institution, caller.institution)
     whose = institution or caller.institution
     where = {"institution": whose} if whose else None
-    found = await desk.store.scan(CREDENTIALS, where=where, after=paging.after, limit=paging.fetch)
-    shown = {row.key: await handlers.summary_of(desk.store, desk.node, row) for row in found[: paging.limit]}
+    found = await context.store.scan(CREDENTIALS, where=where, after=paging.after, limit=paging.fetch)
+    shown = {row.key: await handlers.summary_of(context.store, context.node, row) for row in found[: paging.limit]}
     return page(found, paging, lambda row: shown[row.key], request, response)
 
 
@@ -109,8 +111,8 @@ async def type_metadata() -> Response:
 @routes.get("/credentials/{ref}")
 async def read(request: Request, caller: Reader, ref: CredentialRef) -> CredentialView:
     """One credential with its signed form, and what became of it."""
-    desk = Desk.of(request)
-    return await handlers.read_credential(desk.store, desk.node, ref, caller.institution)
+    context = IssuerContext.of(request)
+    return await handlers.read_credential(context.store, context.node, ref, caller.institution)
 
 
 def require_may_replace(caller: Caller, replaced: str | None) -> None:
@@ -123,11 +125,11 @@ async def issued(
     request: Request, caller: Caller, command: IssueCredential, parts: Sequence[PartReference] = ()
 ) -> Response:
     """Draft, keep and answer; with the parts that the credential is to name, where it is stacked."""
-    desk = Desk.of(request)
+    context = IssuerContext.of(request)
     root = request.scope.get("root_path", "")
 
     def keep(work: handlers.Work) -> Awaitable[Response]:
-        return desk.door.answer(
+        return context.door.answer(
             request,
             caller,
             work,
@@ -137,14 +139,14 @@ async def issued(
             required=True,
         )
 
-    return await handlers.keep_drafted(desk, command, keep, parts)
+    return await handlers.keep_drafted(context, command, keep, parts)
 
 
 async def refused(request: Request, caller: Caller, error: TestamurError) -> Response:
     """Refuse, unless an answer was given before under the same key: that one is given again."""
-    desk = Desk.of(request)
+    context = IssuerContext.of(request)
 
     async def work(_unit: Unit) -> CredentialView:
         raise error
 
-    return await desk.door.answer(request, caller, work, vault=VAULT, required=True)
+    return await context.door.answer(request, caller, work, vault=VAULT, required=True)

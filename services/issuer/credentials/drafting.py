@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from services.issuer.context import Desk
-from services.issuer.credentials import sealing
+from services.issuer.context import IssuerContext
+from services.issuer.credentials import encryption
 from services.issuer.credentials.commands import CheckCredential, CheckView, FindingView, IssueCredential
 from services.issuer.credentials.domain import (
     CredentialRefused,
@@ -72,18 +72,18 @@ class _Ready:
 
 
 async def draft_credential(
-    desk: Desk, command: IssueCredential, identity: Identity | None = None, parts: Parts = ()
+    context: IssuerContext, command: IssueCredential, identity: Identity | None = None, parts: Parts = ()
 ) -> Draft:
     """A signed credential, ready to be kept, under a new reference unless it has one, with the parts it is to name; raises a
     refusal that names every fault.
     """
-    named = identity or Identity(new_ref(), sealing.new_key())
-    return await _by_the_newest_book(desk, lambda: _draft(desk, command, named, parts))
+    named = identity or Identity(new_ref(), encryption.new_key())
+    return await _by_the_newest_book(context, lambda: _draft(context, command, named, parts))
 
 
-async def check_credential(desk: Desk, command: CheckCredential) -> CheckView:
+async def check_credential(context: IssuerContext, command: CheckCredential) -> CheckView:
     """What a verifier would find in the credential; raises what `draft_credential` would, and signs nothing for real."""
-    results = await _by_the_newest_book(desk, lambda: _check(desk, command))
+    results = await _by_the_newest_book(context, lambda: _check(context, command))
     return CheckView(
         findings=tuple(
             FindingView(number=step.number, name=step.name, outcome=step.outcome, reason=step.reason, detail=step.detail)
@@ -92,38 +92,40 @@ async def check_credential(desk: Desk, command: CheckCredential) -> CheckView:
     )
 
 
-async def _by_the_newest_book(desk: Desk, work: Callable[[], Awaitable[T]]) -> T:
+async def _by_the_newest_book(context: IssuerContext, work: Callable[[], Awaitable[T]]) -> T:
     try:
         return await work()
     except (InstitutionUnknown, NoSigningKey, CredentialRefused, DraftRefused):
-        if not await desk.refresh_trust():
+        if not await context.refresh_trust():
             raise
         return await work()
 
 
-async def _check(desk: Desk, command: CheckCredential) -> list[StepResult]:
-    ready = await _ready(desk, command)
-    issuance = _issuance(desk, ready.institution, ("1", 0), None, new_ref())
-    rehearsed = [_rehearse(desk, ready, form, form.unsigned(ready.credential, issuance)) for form in _forms(command)]
+async def _check(context: IssuerContext, command: CheckCredential) -> list[StepResult]:
+    ready = await _ready(context, command)
+    issuance = _issuance(context, ready.institution, ("1", 0), None, new_ref())
+    rehearsed = [_rehearse(context, ready, form, form.unsigned(ready.credential, issuance)) for form in _forms(command)]
     return rehearsed[0]
 
 
-async def _draft(desk: Desk, command: IssueCredential, identity: Identity, parts: Parts) -> Draft:
-    version = desk.trust_version
-    ready = await _ready(desk, command, parts)
-    place = await desk.place()
-    issuance = _issuance(desk, ready.institution, place, command.replaces, identity.ref)
+async def _draft(context: IssuerContext, command: IssueCredential, identity: Identity, parts: Parts) -> Draft:
+    version = context.trust_version
+    ready = await _ready(context, command, parts)
+    place = await context.place()
+    issuance = _issuance(context, ready.institution, place, command.replaces, identity.ref)
     unsigned = [(form, form.unsigned(ready.credential, issuance)) for form in _forms(command)]
     await asyncio.sleep(0)
     for form, made in unsigned:
-        _rehearse(desk, ready, form, made)
+        _rehearse(context, ready, form, made)
     await asyncio.sleep(0)
-    tokens = {form.name: (form, made, form.seal(made, ready.institution, ready.signer)) for form, made in unsigned}
+    tokens = {form.name: (form, made, form.sign(made, ready.institution, ready.signer)) for form, made in unsigned}
     signed = {name: form.handed(made, token) for name, (form, made, token) in tokens.items()}
     commitments = {name: commitment(token) for name, (_, _, token) in tokens.items()}
-    boxes = {name: sealing.seal(identity.key, identity.ref, _use(command, name), whole) for name, whole in signed.items()}
+    boxes = {
+        name: encryption.encrypt(identity.key, identity.ref, _use(command, name), whole) for name, whole in signed.items()
+    }
     return Draft(
-        node=desk.node,
+        node=context.node,
         event=_event(ready, issuance, place, commitments),
         signed=signed,
         key=identity.key,
@@ -134,15 +136,15 @@ async def _draft(desk: Desk, command: IssueCredential, identity: Identity, parts
     )
 
 
-async def _ready(desk: Desk, command: CheckCredential, parts: Parts = ()) -> _Ready:
-    now = desk.clock.now()
-    credential = _built(desk, command, await _whole(desk, command, parts), now)
+async def _ready(context: IssuerContext, command: CheckCredential, parts: Parts = ()) -> _Ready:
+    now = context.clock.now()
+    credential = _built(context, command, await _whole(context, command, parts), now)
     country = credential.awarding_body.country
     wanted = Wanted(credential.credential_type, eqf_of(credential.level, country), credential.isced_f, country)
-    signer = await desk.signer(command.institution)
+    signer = await context.signer(command.institution)
     if signer is None:
-        raise _cannot_sign(desk.is_known(command.institution, wanted, now))
-    institution = InstitutionId(desk.settings.federation, desk.node, command.institution)
+        raise _cannot_sign(context.is_known(command.institution, wanted, now))
+    institution = InstitutionId(context.settings.federation, context.node, command.institution)
     return _Ready(credential, wanted, institution, signer, now)
 
 
@@ -155,9 +157,9 @@ def _use(command: CheckCredential, name: str) -> str:
     return "credential" if name == command.formats[0] else name
 
 
-def _built(desk: Desk, command: CheckCredential, whole: Mapping[str, Any], now: datetime) -> MicroCredential:
+def _built(context: IssuerContext, command: CheckCredential, whole: Mapping[str, Any], now: datetime) -> MicroCredential:
     try:
-        return build(whole, now, desk.policy.coherence)
+        return build(whole, now, context.policy.coherence)
     except DraftRefused as refusal:
         parts = refusal.parts
         body, level = parts.get("awarding_body"), parts.get("level")
@@ -168,21 +170,21 @@ def _built(desk: Desk, command: CheckCredential, whole: Mapping[str, Any], now: 
             parts.get("isced_f"),
             country,
         )
-        outside = out_of_scope(desk.book.objections(command.institution, wanted, now))
+        outside = out_of_scope(context.book.objections(command.institution, wanted, now))
         raise refusal.and_also([*outside, *ahead(parts.get("issued"), now), *over(parts.get("valid_until"), now)]) from None
 
 
-async def _whole(desk: Desk, command: CheckCredential, parts: Parts) -> Mapping[str, Any]:
+async def _whole(context: IssuerContext, command: CheckCredential, parts: Parts) -> Mapping[str, Any]:
     """The draft over its offer's template, and what the issuer itself says: from which offer, of which parts."""
     written = _written(command)
     ours: dict[str, Any] = {"parts": [part.model_dump(mode="json", exclude_none=True) for part in parts]} if parts else {}
     if command.offer is not None:
-        ours["offer"] = f"{desk.node}/{command.institution}/{command.offer}"
+        ours["offer"] = f"{context.node}/{command.institution}/{command.offer}"
     if isinstance(written, FullDraft):  # of a cohort: laid over its offer when that was accepted
         return FullDraft({**written, **ours})
     if command.offer is None:
         return {**written, **ours}
-    offer = await offers.find(desk.store, command.institution, command.offer)
+    offer = await offers.find(context.store, command.institution, command.offer)
     return {**drafted_from(offer.template, written), **ours}
 
 
@@ -205,18 +207,20 @@ def _written(command: CheckCredential) -> Mapping[str, Any]:
     return {**command.credential, **given} if given else command.credential
 
 
-def _issuance(desk: Desk, institution: InstitutionId, place: tuple[str, int], replaces: str | None, ref: str) -> Issuance:
-    entries = status_entries(desk.settings.status_list_url, *place)
+def _issuance(
+    context: IssuerContext, institution: InstitutionId, place: tuple[str, int], replaces: str | None, ref: str
+) -> Issuance:
+    entries = status_entries(context.settings.status_list_url, *place)
     return Issuance(ref, institution, entries, new_salt(), replaces)
 
 
-def _rehearse(desk: Desk, ready: _Ready, form: Form, made: Any) -> list[StepResult]:
+def _rehearse(context: IssuerContext, ready: _Ready, form: Form, made: Any) -> list[StepResult]:
     """Sign with a throwaway key and look at the result as a verifier would; raises `CredentialRefused`."""
-    signer, key = desk.throwaway.take()
-    whole = form.handed(made, form.seal(made, ready.institution, signer))
-    results = rehearse(whole, key, desk.policy, ready.now, desk.book)
+    signer, key = context.throwaway.take()
+    whole = form.handed(made, form.sign(made, ready.institution, signer))
+    results = rehearse(whole, key, context.policy, ready.now, context.book)
     outside = any(step.reason in REFUSALS for step in results)
-    objections = desk.book.objections(ready.institution.slug, ready.wanted, ready.now) if outside else ()
+    objections = context.book.objections(ready.institution.slug, ready.wanted, ready.now) if outside else ()
     refuse_findings(results, ready.credential.issued, ready.now, objections)
     return results
 

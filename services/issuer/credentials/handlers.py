@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from services.issuer.context import Desk
-from services.issuer.credentials import repository, sealing
+from services.issuer.context import IssuerContext
+from services.issuer.credentials import encryption, repository
 from services.issuer.credentials.commands import (
     AcceptedView,
     CorrectCredential,
@@ -30,10 +30,11 @@ from services.issuer.credentials.domain import (
 from services.issuer.credentials.drafting import check_credential, draft_credential
 from shared.credential.stack import PartReference
 from shared.errors import TestamurError
-from shared.events.issuance import person
-from shared.inbox.received import Heard
+from shared.events.base import Event
+from shared.events.issuance import actor_pseudonym
+from shared.inbox.received import Received
 from shared.log.outbox import Unit
-from shared.status.facts import STATUS_EVENTS, from_entry
+from shared.status.facts import StatusEvent, from_entry
 from shared.store.port import Document, DuplicateKey, Reader
 
 __all__ = [
@@ -59,7 +60,10 @@ ATTEMPTS = 5
 
 
 async def keep_drafted(
-    desk: Desk, command: IssueCredential, keep: Callable[[Work], Awaitable[T]], parts: Sequence[PartReference] = ()
+    context: IssuerContext,
+    command: IssueCredential,
+    keep: Callable[[Work], Awaitable[T]],
+    parts: Sequence[PartReference] = (),
 ) -> T:
     """Draft, and hand what is to be done in the transaction to `keep`; anew where something came first.
 
@@ -67,11 +71,11 @@ async def keep_drafted(
     """
     for _ in range(ATTEMPTS - 1):
         try:
-            return await keep(await _work(desk, command, parts))
+            return await keep(await _work(context, command, parts))
         except DraftOutdated:
-            await desk.refresh_trust()
-            await desk.refresh_places()
-    return await keep(await _work(desk, command, parts))
+            await context.refresh_trust()
+            await context.refresh_places()
+    return await keep(await _work(context, command, parts))
 
 
 async def issue_credential(unit: Unit, draft: Draft) -> CredentialView:
@@ -81,7 +85,7 @@ async def issue_credential(unit: Unit, draft: Draft) -> CredentialView:
     said = draft.event
     if said.replaces is not None:
         await _replace(unit, draft, said.replaces)
-        said = said.model_copy(update={"asked_by": person(unit.actor)})
+        said = said.model_copy(update={"asked_by": actor_pseudonym(unit.actor)})
     try:
         await repository.take_place(unit.tx, draft)
     except DuplicateKey:
@@ -92,9 +96,9 @@ async def issue_credential(unit: Unit, draft: Draft) -> CredentialView:
     return _issued(draft)
 
 
-async def correction_of(desk: Desk, ref: str, command: CorrectCredential, tenant: str | None) -> IssueCredential:
+async def correction_of(context: IssuerContext, ref: str, command: CorrectCredential, tenant: str | None) -> IssueCredential:
     """The command that issues a corrected credential in place of an earlier one of the caller's."""
-    old = await repository.find_credential(desk.store, ref, tenant)
+    old = await repository.find_credential(context.store, ref, tenant)
     refuse_stacked(old.body.get("parts", ()))
     return IssueCredential(
         institution=old.body["institution"],
@@ -112,21 +116,23 @@ def require_institution(institution: str, tenant: str | None) -> None:
         raise InstitutionUnknown("Have the registry accredit it first, or use a token of the institution that is meant.")
 
 
-async def erase_credential(unit: Unit, desk: Desk, ref: str, tenant: str | None) -> CredentialSummary | AcceptedView:
+async def erase_credential(
+    unit: Unit, context: IssuerContext, ref: str, tenant: str | None
+) -> CredentialSummary | AcceptedView:
     """Destroy what opens a credential; the proof of it, its status and the chain stay. Erasing again changes nothing.
 
     What a cohort was accepted with and is not issued is erased likewise, and is not issued then.
     """
     if await unit.tx.get(repository.CREDENTIALS, ref) is None:
-        institution, at, is_new = await repository.erase_early(unit.tx, ref, desk.clock.now(), tenant)
+        institution, at, is_new = await repository.erase_early(unit.tx, ref, context.clock.now(), tenant)
         if is_new:
             await unit.audit("credential.erase", ref, institution=institution)
         return AcceptedView(ref=ref, institution=institution, erased=at)
     row = await repository.find_credential(unit.tx, ref, tenant)
     if await repository.erased_at(unit.tx, ref) is None:
-        await repository.erase(unit.tx, ref, desk.clock.now())
+        await repository.erase(unit.tx, ref, context.clock.now())
         await unit.audit("credential.erase", ref, institution=row.body["institution"])
-    return await summary_of(unit.tx, desk.node, row)
+    return await summary_of(unit.tx, context.node, row)
 
 
 async def read_credential(reader: Reader, origin: str, ref: str, tenant: str | None) -> CredentialView:
@@ -141,7 +147,7 @@ async def read_credential(reader: Reader, origin: str, ref: str, tenant: str | N
 def open_credential(row: Document, key: bytes) -> dict[str, str]:
     """The signed credential in each of its formats, the first one first."""
     boxes = {"credential": row.body["box"], **row.body.get("further", {})}
-    opened = {use: sealing.unseal(key, row.key, use, box).decode() for use, box in boxes.items()}
+    opened = {use: encryption.decrypt(key, row.key, use, box).decode() for use, box in boxes.items()}
     return {row.body["format"]: opened.pop("credential"), **opened}
 
 
@@ -166,20 +172,19 @@ async def summary_of(reader: Reader, origin: str, row: Document) -> CredentialSu
     )
 
 
-async def on_trust(unit: Unit, heard: Heard) -> None:
+async def on_trust(unit: Unit, received: Received[Event]) -> None:
     """Learn who may issue what, by which key."""
-    await repository.keep_trust(unit.tx, heard)
+    await repository.keep_trust(unit.tx, received)
 
 
-async def on_status(unit: Unit, heard: Heard) -> None:
+async def on_status(unit: Unit, received: Received[StatusEvent]) -> None:
     """Learn what became of a credential: registered, suspended, reinstated, revoked."""
-    assert isinstance(heard.event, STATUS_EVENTS)
-    await repository.keep_status(unit.tx, heard.origin, from_entry(heard.entry, heard.event, heard.known_at))
+    await repository.keep_status(unit.tx, received.origin, from_entry(received.entry, received.event, received.known_at))
 
 
-async def _work(desk: Desk, command: IssueCredential, parts: Sequence[PartReference]) -> Work:
+async def _work(context: IssuerContext, command: IssueCredential, parts: Sequence[PartReference]) -> Work:
     try:
-        draft = await draft_credential(desk, command, parts=parts)
+        draft = await draft_credential(context, command, parts=parts)
     except TestamurError as error:
         refusal = error
 

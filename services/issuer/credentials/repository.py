@@ -15,8 +15,8 @@ import pybase64
 
 from services.issuer.credentials.domain import CredentialUnknown, Draft, Identity
 from shared.clock import rfc3339
-from shared.events.base import CATALOGUE
-from shared.inbox.received import Heard
+from shared.events.base import CATALOGUE, Event
+from shared.inbox.received import Received
 from shared.status.facts import Fact, by_credential, from_document, key_cutoff, to_document
 from shared.status.fold import State, fold
 from shared.store.port import Collection, Document, DuplicateKey, Index, Reader, Transaction
@@ -53,7 +53,7 @@ STATUS_FACTS = Collection("status_facts")
 """By `<origin>/<ref>/...` or `<origin>/key/<kid>/...`: facts about a credential, or about all of a key."""
 
 TRUST_FACTS = Collection("trust_facts")
-"""By `<origin>/<epoch>/<sequence>/<hash>`: `{kind, value, epoch, seq, aft}`."""
+"""By `<origin>/<epoch>/<sequence>/<hash>`: `{kind, value, epoch, seq, after}`."""
 
 TRUST_VERSION = Collection("trust_version")
 """By origin, empty: its version rises with each trust fact, so a transaction can tell whether anything came in between."""
@@ -178,18 +178,18 @@ async def keep_status(tx: Transaction, origin: str, fact: Fact) -> None:
         await _keep(tx, STATUS_FACTS, f"{origin}/key/{cutoff.kid}/{_place(fact)}", to_document(fact))
 
 
-async def keep_trust(tx: Transaction, heard: Heard) -> None:
+async def keep_trust(tx: Transaction, received: Received[Event]) -> None:
     """Keep a fact of the trust stream, and let the version rise with it."""
-    key = f"{heard.origin}/{heard.epoch:06d}/{heard.seq:015d}/{heard.hash}"
+    key = f"{received.origin}/{received.epoch:06d}/{received.seq:015d}/{received.hash}"
     body = {
-        "kind": heard.event.kind,
-        "value": heard.entry.token.payload.decode(),
-        "epoch": heard.epoch,
-        "seq": heard.seq,
-        "aft": dict(heard.after),
+        "kind": received.event.kind,
+        "value": received.entry.token.payload.decode(),
+        "epoch": received.epoch,
+        "seq": received.seq,
+        "after": dict(received.after),
     }
     if await _keep(tx, TRUST_FACTS, key, body):
-        await tx.put(TRUST_VERSION, heard.origin, {}, expect=await trust_version(tx, heard.origin))
+        await tx.put(TRUST_VERSION, received.origin, {}, expect=await trust_version(tx, received.origin))
 
 
 async def trust_version(reader: Reader, origin: str) -> int:
@@ -251,4 +251,4 @@ def _place(fact: Fact) -> str:
 def _trust_fact(row: Document) -> TrustFact:
     body = row.body
     event = CATALOGUE[body["kind"]].model_validate_json(body["value"])
-    return TrustFact(event, body["epoch"], body["seq"], body["aft"])
+    return TrustFact(event, body["epoch"], body["seq"], body["after"])

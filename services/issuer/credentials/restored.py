@@ -12,7 +12,7 @@ from services.issuer.credentials import repository
 from services.issuer.credentials.domain import CredentialUnknown
 from shared.clock import rfc3339
 from shared.events.issuance import CredentialIssued
-from shared.inbox.received import Heard
+from shared.inbox.received import Received
 from shared.log.outbox import Unit
 from shared.store.port import DuplicateKey
 from shared.telemetry import get_logger
@@ -20,10 +20,9 @@ from shared.telemetry import get_logger
 _log = get_logger("issuer")
 
 
-async def restore_issued(unit: Unit, heard: Heard) -> None:
+async def restore_issued(unit: Unit, received: Received[CredentialIssued]) -> None:
     """Take its place again, name it as lost, and see that what was accepted for it is not issued a second time."""
-    said = heard.event
-    assert isinstance(said, CredentialIssued)
+    said = received.event
     if await unit.tx.get(repository.CREDENTIALS, said.ref) is not None:
         return
     with suppress(DuplicateKey):

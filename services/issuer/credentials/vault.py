@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from services.issuer.credentials import repository, sealing
+from services.issuer.credentials import encryption, repository
 from services.issuer.credentials.commands import CredentialView
 from shared.log.outbox import Unit
 from shared.web.problems import Unexpected
@@ -16,18 +16,18 @@ from shared.web.problems import Unexpected
 class CredentialVault:
     """An `AnswerVault` for answers that are a `CredentialView`."""
 
-    async def seal(self, unit: Unit, body: bytes, result: BaseModel) -> dict[str, Any]:
+    async def encrypt(self, unit: Unit, body: bytes, result: BaseModel) -> dict[str, Any]:
         """Encrypt the answer with the key of the credential in it."""
         assert isinstance(result, CredentialView)
         key = await repository.credential_key(unit.tx, result.ref)
         if key is None:
             raise Unexpected("The answer could not be kept. Send the request again.")
-        return {"ref": result.ref, "box": sealing.seal(key, result.ref, "answer", body)}
+        return {"ref": result.ref, "box": encryption.encrypt(key, result.ref, "answer", body)}
 
     async def open(self, unit: Unit, sealed: Mapping[str, Any]) -> bytes | None:
         """The answer again, or None once the credential was erased."""
         key = await repository.credential_key(unit.tx, sealed["ref"])
-        return sealing.unseal(key, sealed["ref"], "answer", sealed["box"]) if key else None
+        return encryption.decrypt(key, sealed["ref"], "answer", sealed["box"]) if key else None
 
 
 VAULT = CredentialVault()

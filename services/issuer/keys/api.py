@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Path, Request, Response
 
-from services.issuer.context import Desk
+from services.issuer.context import IssuerContext
 from services.issuer.credentials.handlers import require_institution
 from services.issuer.keys import handlers
 from services.issuer.keys.commands import KeyView
@@ -28,8 +28,8 @@ async def make_key(request: Request, caller: Accreditor, slug: InstitutionSlug) 
     A key that was made and is not announced yet is given again rather than a second one made.
     """
     require_institution(slug, caller.institution)
-    desk = Desk.of(request)
-    signer = await desk.new_key(slug)
-    return await desk.door.answer(
+    context = IssuerContext.of(request)
+    signer = await context.new_key(slug)
+    return await context.door.answer(
         request, caller, lambda unit: handlers.make_key(unit, slug, signer), status=201, required=True
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from services.issuer.context import Desk
+from services.issuer.context import IssuerContext
 from services.issuer.credentials.api import ERASED, Issuer, issued, refused, require_may_replace
 from services.issuer.credentials.commands import CredentialView
 from services.issuer.credentials.handlers import require_institution
@@ -23,7 +23,7 @@ async def stack(request: Request, caller: Issuer, command: StackCredential) -> R
     require_institution(command.institution, caller.institution)
     require_may_replace(caller, command.replaces)
     try:
-        whole, parts = await handlers.stacked(Desk.of(request), command)
+        whole, parts = await handlers.stacked(IssuerContext.of(request), command)
     except TestamurError as error:
         return await refused(request, caller, error)
     return await issued(request, caller, whole, parts)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from services.issuer.context import Desk
+from services.issuer.context import IssuerContext
 from services.issuer.credentials.commands import IssueCredential
 from services.issuer.offers import repository as offers
 from services.issuer.stacks import domain
@@ -24,12 +24,12 @@ from shared.formats import registry
 from shared.trust import receipt
 
 
-async def stacked(desk: Desk, command: StackCredential) -> tuple[IssueCredential, tuple[PartReference, ...]]:
+async def stacked(context: IssuerContext, command: StackCredential) -> tuple[IssueCredential, tuple[PartReference, ...]]:
     """The command that issues the larger credential, and the parts it is to name; raises `StackRefused` with every fault."""
-    found = [_handed(desk, number, part) for number, part in enumerate(command.parts)]
+    found = [_handed(context, number, part) for number, part in enumerate(command.parts)]
     handed = [one for one in found if isinstance(one, Handed)]
     parts = tuple(domain.reference(one) for one in handed)
-    offer = await offers.find(desk.store, command.institution, command.offer) if command.offer else None
+    offer = await offers.find(context.store, command.institution, command.offer) if command.offer else None
     rule = offer.rule if offer else ANY
     draft = _with_holder(command.credential, handed)
     whole = drafted_from(offer.template, draft) if offer else expand(draft)
@@ -39,7 +39,7 @@ async def stacked(desk: Desk, command: StackCredential) -> tuple[IssueCredential
     return _command(command, _with_credits(draft, whole, parts, rule)), parts
 
 
-def _handed(desk: Desk, number: int, part: PresentedPart) -> Handed | Fault:
+def _handed(context: IssuerContext, number: int, part: PresentedPart) -> Handed | Fault:
     path = f"parts[{number}]"
     try:
         name = registry.recognise(part.credential)
@@ -51,10 +51,10 @@ def _handed(desk: Desk, number: int, part: PresentedPart) -> Handed | Fault:
     try:
         finding = receipt.check(
             part.receipt,
-            federation_list=desk.membership.list,
-            me=desk.node,
-            now=desk.clock.now(),
-            believed={one.certificate for one in desk.home.believed("receipt")},
+            federation_list=context.membership.list,
+            me=context.node,
+            now=context.clock.now(),
+            believed={one.certificate for one in context.home.believed("receipt")},
         )
     except TestamurError as error:
         return Fault(f"{path}.receipt", "receipt-refused", error.detail)

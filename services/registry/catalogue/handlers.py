@@ -26,7 +26,7 @@ from shared.credential.offer import Offer
 from shared.credential.offering import read_offer
 from shared.events.offers import OfferPublished, OfferWithdrawn
 from shared.home.membership import Membership
-from shared.inbox.received import Heard
+from shared.inbox.received import Received
 from shared.log.outbox import Unit
 from shared.store.port import Document, Reader
 from shared.telemetry import get_logger
@@ -82,11 +82,10 @@ async def show_offer(reader: Reader, membership: Membership, key: str) -> OfferV
     return view(listed)
 
 
-async def on_offer(unit: Unit, heard: Heard) -> None:
+async def on_offer(unit: Unit, received: Received[OfferPublished | OfferWithdrawn]) -> None:
     """Keep what another node says of its offers; beyond what is kept of one node, new names are left out."""
-    event = heard.event
-    assert isinstance(event, OfferPublished | OfferWithdrawn)
-    key = f"{heard.origin}/{event.subject()}"
+    event = received.event
+    key = f"{received.origin}/{event.subject()}"
     held = await repository.find(unit.tx, key)
     published = isinstance(event, OfferPublished)
     if held is None and not published:
@@ -94,9 +93,9 @@ async def on_offer(unit: Unit, heard: Heard) -> None:
     version = event.version if isinstance(event, OfferPublished) else held.body["version"] if held else 0
     document = event.document if isinstance(event, OfferPublished) else None
     try:
-        await repository.keep(unit.tx, key, version, document, heard.entry.envelope.issued_at)
+        await repository.keep(unit.tx, key, version, document, received.entry.envelope.issued_at)
     except CatalogueFull:
-        _log.warning("a node offers more than is kept of one", node=heard.origin)
+        _log.warning("a node offers more than is kept of one", node=received.origin)
 
 
 async def _withdraw(unit: Unit, row: Document) -> None:

@@ -15,7 +15,7 @@ from services.registry.trust import repository as trust
 from services.registry.trust.domain import not_covered
 from shared.events.base import Event
 from shared.events.issuance import CredentialIssued
-from shared.inbox.received import Heard
+from shared.inbox.received import Received
 from shared.log.outbox import Outbox, Unit
 from shared.store.port import DuplicateKey, Reader
 from shared.trust.scope import Wanted
@@ -26,12 +26,11 @@ DUE_PAGE = 100
 """Suspensions that one transaction ends: it stays short, and none waits behind a long one."""
 
 
-async def on_credential_issued(unit: Unit, heard: Heard) -> None:
+async def on_credential_issued(unit: Unit, received: Received[CredentialIssued]) -> None:
     """Register what this node's issuer signed, or keep why not. A correction takes the place of the old in one go,
     unless whoever asked for it has ended ten this hour: then the old one holds until a second person confirms.
     """
-    issued = heard.event
-    assert isinstance(issued, CredentialIssued)
+    issued = received.event
     held = await repository.find(unit.tx, issued.ref)
     if held is not None and domain.is_repeat(held, issued):
         if held.status_list is None:
@@ -41,7 +40,7 @@ async def on_credential_issued(unit: Unit, heard: Heard) -> None:
     reason = "ref-taken" if held is not None else await _reason_to_refuse(unit, issued, replaced)
     reason = reason or await _register(unit, issued, replaced)
     if reason is not None:
-        await repository.refuse(unit.tx, issued, heard.hash, reason, unit.now)
+        await repository.refuse(unit.tx, issued, received.hash, reason, unit.now)
         await unit.audit("credential.refuse", issued.ref, reason=reason)
 
 

@@ -9,22 +9,22 @@ from services.registry.credentials import domain, repository
 from services.registry.status import repository as lists
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialSuspended
-from shared.inbox.received import Heard
+from shared.inbox.received import Received
 from shared.log.outbox import Unit
 
 
-async def restore_registered(unit: Unit, heard: Heard) -> None:
+async def restore_registered(unit: Unit, received: Received[CredentialRegistered]) -> None:
     """A credential is in the register again; its place in the status list follows with its issuance."""
-    said = heard.event
-    assert isinstance(said, CredentialRegistered)
+    said = received.event
     if await repository.find(unit.tx, said.ref) is None:
-        await repository.add(unit.tx, domain.registered_before(said, heard.entry.envelope.issued_at))
+        await repository.add(unit.tx, domain.registered_before(said, received.entry.envelope.issued_at))
 
 
-async def restore_changed(unit: Unit, heard: Heard) -> None:
+async def restore_changed(
+    unit: Unit, received: Received[CredentialSuspended | CredentialReinstated | CredentialRevoked]
+) -> None:
     """A credential is suspended, reinstated or revoked as it was."""
-    said = heard.event
-    assert isinstance(said, CredentialSuspended | CredentialReinstated | CredentialRevoked)
+    said = received.event
     before = await repository.find(unit.tx, said.ref)
     after = domain.changed_before(before, said) if before else None
     if before is None or after is None or after == before:

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.errors import Conflict, Invalid, NotFound
-from shared.events.issuance import person
+from shared.events.issuance import actor_pseudonym
 from shared.events.status import CredentialsRevoked, PublicReason
 
 State = Literal["pending", "applying", "done"]
@@ -100,7 +100,7 @@ def confirm(operation: Operation, actor: str, now: datetime) -> Operation:
     """The operation once `actor` stands by it as well; raises when it is not theirs to confirm, or not any more."""
     if operation.state != "pending":
         raise OperationNotPending("Nothing is left to confirm. Read the operation to see what became of it.")
-    if operation.asked_by in (actor, person(actor), NOBODY):
+    if operation.asked_by in (actor, actor_pseudonym(actor), NOBODY):
         raise SecondPersonNeeded("Have another administrator confirm it with a token of their own.")
     if now - operation.asked > PATIENCE:
         raise OperationOutlived("Ask for the revocation anew, and have it confirmed within a day.")

@@ -12,7 +12,7 @@ from services.registry.revocations.commands import OperationView, RevokeCredenti
 from services.registry.revocations.domain import ALONE, NOBODY, Operation
 from services.registry.status import repository as lists
 from services.registry.trust.repository import key_of_anyone
-from shared.events.issuance import CredentialIssued, person
+from shared.events.issuance import CredentialIssued, actor_pseudonym
 from shared.ids import new_ref
 from shared.log.outbox import Outbox, Unit
 from shared.store.port import Reader
@@ -24,12 +24,12 @@ APPLY_PAGE = 500
 
 async def spend(unit: Unit, caller: Caller, count: int) -> None:
     """Count revocations against what one administrator may do alone; raises `SecondPersonNeeded` beyond that."""
-    if not await _may_alone(unit, person(caller.actor), count):
+    if not await _may_alone(unit, actor_pseudonym(caller.actor), count):
         raise domain.SecondPersonNeeded(
             f"Beyond {ALONE} an hour, ask by POST /revocations and have another administrator confirm."
         )
     if count:
-        await repository.count_alone(unit.tx, person(caller.actor), unit.now, count)
+        await repository.count_alone(unit.tx, actor_pseudonym(caller.actor), unit.now, count)
 
 
 async def supersede(unit: Unit, issued: CredentialIssued, replaced: Credential) -> None:
@@ -68,7 +68,7 @@ async def request_revocation(unit: Unit, caller: Caller, command: RevokeCredenti
     )
     count = await _check(unit, caller, operation, node)
     await unit.audit("credentials.revoke.ask", operation.id, count=count)
-    who = person(caller.actor)
+    who = actor_pseudonym(caller.actor)
     if not await _may_alone(unit, who, count):
         await repository.save(unit.tx, operation)
         return view(operation)

@@ -12,17 +12,16 @@ from services.registry.revocations import repository
 from services.registry.revocations.domain import Operation, OperationNotFound
 from services.registry.revocations.handlers import revoke_named
 from shared.events.status import CredentialsRevoked
-from shared.inbox.received import Heard
+from shared.inbox.received import Received
 from shared.log.outbox import Unit
 
 UNKNOWN = "restored from the log"
 """Stands where the name of whoever asked would stand."""
 
 
-async def restore_revoked(unit: Unit, heard: Heard) -> None:
+async def restore_revoked(unit: Unit, received: Received[CredentialsRevoked]) -> None:
     """The refs that it names are revoked, or its key is cut off and its credentials follow page by page."""
-    said = heard.event
-    assert isinstance(said, CredentialsRevoked)
+    said = received.event
     operation = await _operation(unit, said)
     if said.key is not None:
         await repository.cut_off(unit.tx, said.key, operation)

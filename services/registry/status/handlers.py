@@ -15,7 +15,7 @@ from services.registry.status import repository
 from services.registry.status.domain import BIT, Published, StatusListNotFound, list_url
 from shared.clock import Clock
 from shared.jose.purpose import CREDENTIAL
-from shared.jose.signers import Signer, seal
+from shared.jose.signers import Signer, sign
 from shared.status.bitstring import StatusPurpose, encode, status_list_payload
 from shared.store.port import Document, Store
 
@@ -77,5 +77,5 @@ class StatusLists:
             valid_from=now,
             valid_until=now + self._lifetime,
         )
-        token = seal({"typ": CREDENTIAL, "cty": "vc", "iss": self._issuer}, payload, signer)
+        token = sign({"typ": CREDENTIAL, "cty": "vc", "iss": self._issuer}, payload, signer)
         return Published(token, f'"{sha256(token).hexdigest()[:32]}"', held.version, signer.kid)

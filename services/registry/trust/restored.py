@@ -17,14 +17,13 @@ from shared.events.trust import (
     InstitutionKeyRetired,
     ServiceKeyAdded,
 )
-from shared.inbox.received import Heard
+from shared.inbox.received import Received
 from shared.log.outbox import Unit
 
 
-async def restore_accredited(unit: Unit, heard: Heard) -> None:
+async def restore_accredited(unit: Unit, received: Received[InstitutionAccredited]) -> None:
     """An institution is accredited again, as it was."""
-    said = heard.event
-    assert isinstance(said, InstitutionAccredited)
+    said = received.event
     await repository.enter_institution(unit.tx, said)
     try:
         await repository.accreditation(unit.tx, said.institution, said.accreditation)
@@ -32,20 +31,18 @@ async def restore_accredited(unit: Unit, heard: Heard) -> None:
         await repository.save_accreditation(unit.tx, Accreditation(said))
 
 
-async def restore_withdrawn(unit: Unit, heard: Heard) -> None:
+async def restore_withdrawn(unit: Unit, received: Received[AccreditationWithdrawn]) -> None:
     """An accreditation is withdrawn again, since when it was."""
-    said = heard.event
-    assert isinstance(said, AccreditationWithdrawn)
+    said = received.event
     with suppress(AccreditationNotFound):
         held = await repository.accreditation(unit.tx, said.institution, said.accreditation)
         if held.withdrawn is None:
             await repository.save_accreditation(unit.tx, replace(held, withdrawn=said.effective))
 
 
-async def restore_key(unit: Unit, heard: Heard) -> None:
+async def restore_key(unit: Unit, received: Received[InstitutionKeyAdded | InstitutionKeyRetired]) -> None:
     """A key of an institution is on record again, or retired again."""
-    said = heard.event
-    assert isinstance(said, InstitutionKeyAdded | InstitutionKeyRetired)
+    said = received.event
     held = await repository.find_key(unit.tx, said.institution, said.kid)
     if isinstance(said, InstitutionKeyAdded):
         if held is None:
@@ -55,7 +52,6 @@ async def restore_key(unit: Unit, heard: Heard) -> None:
         await repository.save_key(unit.tx, retired)
 
 
-async def restore_announced(unit: Unit, heard: Heard) -> None:
+async def restore_announced(unit: Unit, received: Received[ServiceKeyAdded]) -> None:
     """That a service key's certificate was said."""
-    assert isinstance(heard.event, ServiceKeyAdded)
-    await repository.announce(unit.tx, heard.event.kid)
+    await repository.announce(unit.tx, received.event.kid)

@@ -21,7 +21,7 @@ from shared.errors import Malformed, Unauthenticated
 from shared.ids import new_event_id
 from shared.jose import gate
 from shared.jose.purpose import ACCESS_TOKEN
-from shared.jose.signers import Signer, seal
+from shared.jose.signers import Signer, sign
 from shared.settings import AuthorisationServer, NodeSettings
 from shared.web.auth.keysets import KeySource, LocalKeys, RemoteKeys, keys_of_file
 from shared.web.outgoing.fetch import Fetcher
@@ -121,7 +121,7 @@ def mint_access_token(
         "scope": " ".join(sorted(scopes)),
         "institution": institution or EVERY_INSTITUTION,
     }
-    return seal({"typ": "at+jwt"}, orjson.dumps(members), signer).decode()
+    return sign({"typ": "at+jwt"}, orjson.dumps(members), signer).decode()
 
 
 def _configured(server: AuthorisationServer, settings: NodeSettings, fetcher: Fetcher, clock: Clock) -> Authority:

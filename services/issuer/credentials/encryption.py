@@ -35,13 +35,13 @@ def new_key() -> bytes:
     return secrets.token_bytes(KEY_BYTES)
 
 
-def seal(key: bytes, ref: str, use: Use, plain: bytes) -> str:
+def encrypt(key: bytes, ref: str, use: Use, plain: bytes) -> str:
     """Encrypt; the box is base64 of nonce, ciphertext and tag."""
     nonce = secrets.token_bytes(NONCE_BYTES)
     return pybase64.b64encode(nonce + AESGCM(key).encrypt(nonce, plain, _bound(ref, use))).decode()
 
 
-def unseal(key: bytes, ref: str, use: Use, box: str) -> bytes:
+def decrypt(key: bytes, ref: str, use: Use, box: str) -> bytes:
     """Decrypt; raises `BoxDamaged` for another key, ref or use, or a changed box."""
     try:
         raw = pybase64.b64decode(box, validate=True)
