@@ -2,7 +2,7 @@
 
 - A node's broker holds the node's own topics and every neighbour's public ones, which a mirror or the follower fills. A
   neighbour that is suspended is not forgotten: its topics stay, and what is on them is still read.
-- One partition a topic: the order of a chain is the order of its topic (protocol section 1).
+- One partition a topic: the order of a chain is the order of its topic (protocol, section 1).
 - Broker retention is transport only: the log table of the origin is the archive from which a hole is filled. `issuance` is
   never served to anybody, so nothing could fill it: it is kept for ever.
 - Only checkpoints are compacted: the newest one says all that earlier ones said.

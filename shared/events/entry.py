@@ -164,7 +164,7 @@ def parse_message(value: bytes, headers: tuple[tuple[str, bytes], ...]) -> Entry
     named = dict(headers)
     jws = named.get("jws")
     if jws is None:
-        raise EntryMalformed("The record has no jws header: send entries as protocol section 2 lays them out.")
+        raise EntryMalformed("The record has no jws header: send entries as docs/protocol.md, section 2, lays them out.")
     if len(value) > MAX_ENTRY_BYTES:
         raise EntryMalformed(f"The event is over {MAX_ENTRY_BYTES} bytes: split the operation into several events.")
     entry = _entry(gate.join(jws, value, typ=TYPES, max_bytes=MAX_ENTRY_BYTES * 2))

@@ -1,4 +1,4 @@
-"""The inbox: records in, effects out, each exactly once (protocol section 3, T4).
+"""The inbox: records in, effects out, each exactly once (protocol, section 3, T4).
 
 One batch = one transaction { facts + effects + positions }; only then may the consumer commit its offsets. What is lost if
 the process dies here: nothing. Before the transaction the bus hands the batch out again; after it the positions know it.

@@ -1,4 +1,4 @@
-"""The outbox: what a transaction says goes into the same transaction as what it does (protocol section 3, T1).
+"""The outbox: what a transaction says goes into the same transaction as what it does (protocol, section 3, T1).
 
 What is lost if the process dies here: before the commit, everything, and the caller got no answer; after it, nothing.
 The sequencer finds the rows at the next start.

@@ -1,4 +1,4 @@
-"""The relay: publishes stored entries in sequence, waits for the acknowledgement, moves its mark (protocol section 3, T3).
+"""The relay: publishes stored entries in sequence, waits for the acknowledgement, moves its mark (protocol, section 3, T3).
 
 It never signs and never deletes. What is lost if the process dies here: nothing. Published and not marked means published
 again: delivery is at least once, and consumers count what they know already.

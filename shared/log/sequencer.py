@@ -1,4 +1,4 @@
-"""The sequencer: gives what was said its place in the chains and signs it (protocol section 3, T2).
+"""The sequencer: gives what was said its place in the chains and signs it (protocol, section 3, T2).
 
 - One per service, by lease; the fencing token and the heads are compared in the transaction that stores the entries.
 - It takes the outbox in the order in which it was filled, so one subject's versions rise, and all chains of one writer lie

@@ -1,4 +1,4 @@
-"""Whether this store knows all of the chains that it goes on writing (protocol section 3, Recovery; ADR 17).
+"""Whether this store knows all of the chains that it goes on writing (protocol, section 3, Recovery; ADR 17).
 
 A store that was set back to an older backup has forgotten entries that others hold. If it went on, it would sign other
 entries in their places, and every neighbour would call its log contradictory, for ever. So before anything is sequenced the

@@ -1,7 +1,7 @@
 """The door: the one place where a request's transaction is opened.
 
 One request = one unit of work: what it changes, what it says to the world, its audit row and its idempotency row become
-durable together, and only then is it answered (protocol section 3, T1).
+durable together, and only then is it answered (protocol, section 3, T1).
 What is lost if the process dies here: before the commit everything, and the caller, who got no answer, repeats the request
 under its key; after it nothing, and the repeated request gets the stored answer.
 """

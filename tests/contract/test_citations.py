@@ -1,4 +1,4 @@
-"""What the pages cite is there: functions by file and name, and links by file and heading."""
+"""What is cited is there: functions that a page names, files and headings that it links, sections that the code names."""
 
 from __future__ import annotations
 
@@ -20,8 +20,20 @@ DEFINED = re.compile(r"(?:`(?P<path>[\w./-]+\.py)|\]\((?P<link>[^)\s]+\.py)\)`|`
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
+SPAN = re.compile(r"`(?:[^`\n]|\n(?!\n))+`")
 FENCED = re.compile(r"^( *)(```|~~~).*?^\1\2", re.MULTILINE | re.DOTALL)
 TITLED = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+
+CODE = sorted(path for folder in ("shared", "services", "tests") for path in ROOT.glob(f"{folder}/**/*.py"))
+"""What may cite the protocol, beside `testamur.py`."""
+
+CITING = re.compile(
+    r"\bprotocol(?:\.md)?\W{0,3}\s+sections?\b\s*\w*|\bsections? \w+ of (?:the|our) protocol\b", re.IGNORECASE
+)
+"""Anything that looks like a citation of the protocol, in whatever form."""
+
+CITED = re.compile(r"protocol(?:\.md)?, section (\d+)")
+"""The one form: a comma, and one number of a heading."""
 
 
 def _targets(node: ast.AST) -> Iterator[str]:
@@ -69,13 +81,29 @@ def anchors(text: str) -> set[str]:
 
 def lost_links(text: str, page: Path) -> list[str]:
     """The relative links of a page's text that lead to no file, or to no heading of it."""
-    return [link for link in LINK.findall(FENCED.sub("", text)) if ":" not in link and not _leads(link, page)]
+    return [link for link in LINK.findall(SPAN.sub("", FENCED.sub("", text))) if ":" not in link and not _leads(link, page)]
 
 
 def _leads(link: str, page: Path) -> bool:
     path, _, anchor = link.partition("#")
     target = page.parent / path if path else page
     return target.exists() and (not anchor or (target.suffix == ".md" and anchor in anchors(target.read_text())))
+
+
+def sections() -> list[str]:
+    """The numbers of the protocol's headings."""
+    return re.findall(r"^## (\d+)\. ", (ROOT / "docs/protocol.md").read_text(), re.MULTILINE)
+
+
+def citations(text: str) -> list[str]:
+    """What of a file's text cites the protocol, line breaks taken out."""
+    return CITING.findall(re.sub(r"\s*\n\s*(?:# ?)?", " ", text))
+
+
+def lost_sections(text: str) -> list[str]:
+    """The citations of a file's text that name no section of the protocol, or name it in another form."""
+    forms = ((cited, CITED.fullmatch(cited)) for cited in citations(text))
+    return [cited for cited, form in forms if form is None or form[1] not in sections()]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -112,6 +140,21 @@ def test_a_link_to_no_file_and_one_to_no_heading_are_found_and_code_is_no_link(t
     page.write_text("# One `two`: [three](x.md), four\n\n## Same\n\n## Same\n\n```\n# no heading\n[a](b)\n```\n")
     good = "[a](page.md) [b](page.md#one-two-three-four) [c](#same) [d](#same-1) [e](https://example.org/#x)"
     assert lost_links(good, page) == []
+    assert lost_links("`[a-z](b)?` and `[c\nd](e)` [`f`](page.md)`::g`", page) == []
     bad = "[a](pages.md) [b](page.md#one-two) [c](#same-2) [d](#no-heading)"
     assert lost_links(bad, page) == ["pages.md", "page.md#one-two", "#same-2", "#no-heading"]
     assert lost_links(page.read_text(), page) == ["x.md"]
+
+
+def test_every_section_of_the_protocol_that_the_code_names_is_a_heading_of_its_page() -> None:
+    texts = {path.relative_to(ROOT).as_posix(): path.read_text() for path in (*CODE, ROOT / "testamur.py")}
+    assert {path: lost for path, text in texts.items() if (lost := lost_sections(text))} == {}
+    assert sum(len(citations(text)) for text in texts.values()) > 10
+    assert sections() == list("123456789")
+
+
+def test_a_section_that_is_not_there_and_every_other_form_of_a_citation_are_found() -> None:
+    good = ("protocol, {} 3, T1).", "docs/protocol.md, {} 2, says", "the protocol,\n    # {} 9")
+    bad = ("protocol, {} 10", "protocol {} 3", "protocol, {}s 3 and 4", "protocol, {} three", "{} 3 of the protocol")
+    assert [lost_sections(text.format("section")) for text in good] == [[], [], []]
+    assert [len(lost_sections(text.format("section"))) for text in bad] == [1, 1, 1, 1, 1]
