@@ -48,7 +48,7 @@ bench: $(STAMP) ## Measure, print a table, write build/bench.json
 	@mkdir -p build
 	@$(BIN)/python -m tests.bench $(BENCH)
 
-docs: $(STAMP) ## Render the OpenAPI and AsyncAPI documents into docs/api
+docs: $(STAMP) ## Render the OpenAPI and AsyncAPI documents into docs/api, and docs/settings.md
 	$(BIN)/python -m tests.docs
 
 lock: $(STAMP) ## Resolve pyproject.toml again: all of it, what the image runs, what builds it; with hashes, without an index address

@@ -73,16 +73,16 @@ class NodeSettings(BaseSettings):
     home: Path = Field(default_factory=lambda given: Path(f"testamur-{given['node']}"), examples=["/var/lib/testamur"])
     """The folder that holds keys and, with the embedded default, all data."""
     store: str = Field(default_factory=lambda given: f"sqlite:///{given['home']}/data", examples=["sqlite:///data"])
-    """Where documents live, as a URL."""
+    """Where documents live, as a URL: `sqlite:` or `mongodb:`."""
     bus: str = Field(default_factory=lambda given: f"sqlite:///{given['home']}/data", examples=["sqlite:///data"])
-    """How events travel, as a URL."""
+    """How events travel, as a URL: `sqlite:` or `kafka:`."""
     store_password: SecretStr | None = Field(default=None, examples=["(a long secret)"])
     """The password of the user in `TESTAMUR_STORE`, so that the URL need not hold it."""
     bus_password: SecretStr | None = Field(default=None, examples=["(a long secret)"])
     """The password of the user in `TESTAMUR_BUS`."""
     mirrored: CommaSeparated = Field(default=(), examples=["pt,fi"])
-    """Nations whose topics a mirror brings to this node's bus: over HTTP they are asked how far their logs have come, and
-    for what the mirror did not bring.
+    """Nodes whose topics a mirror brings to this node's bus. Over HTTP they are asked only how far their logs have come,
+    and for what the mirror did not bring.
     """
 
     host: str = Field(default="127.0.0.1", examples=["127.0.0.1"])
@@ -106,7 +106,7 @@ class NodeSettings(BaseSettings):
     """Seconds between checkpoints of a quiet node."""
 
     key_passphrase: SecretStr | None = Field(default=None, examples=["(a long secret)"])
-    """Opens the encrypted key folder."""
+    """Opens the encrypted key folder; without it, the file `passphrase` in that folder does."""
     authorisation_servers: tuple[AuthorisationServer, ...] = Field(
         default=(), examples=['[{"issuer": "https://id.example.org", "jwks_uri": "https://id.example.org/jwks"}]']
     )

@@ -1,6 +1,6 @@
-"""Render the documents for others: one OpenAPI document a service, one AsyncAPI document for all events.
+"""Render the documents for others: an OpenAPI document for each service, an AsyncAPI document for all events, the settings.
 
-    python -m tests.docs             write docs/api
+    python -m tests.docs             write docs/api and docs/settings.md
     python -m tests.docs --check     say which are not what the code would render now; exit 1 if any
     python -m tests.docs --accept    write the golden schemas of the event kinds; refuses what needs a new version
 
@@ -20,22 +20,27 @@ from typing import Any
 from shared.events import asyncapi
 from shared.events.base import CATALOGUE
 from shared.settings import NodeSettings
-from shared.version import __version__
+from testamur import __version__
+from tests import settings_page
 from tests.contract import evolution
 from tests.shared_data import ROOT
 
 SERVICES = ("issuer", "registry", "verifier", "notifier")
-"""The services that have an HTTP door."""
+"""The services that have an HTTP API."""
 
-FOLDER = ROOT / "docs" / "api"
+FOLDER = ROOT / "docs"
+
+API = "api"
+"""The folder below, in which every document is rendered."""
+SETTINGS = "settings.md"
 
 
 def documents() -> dict[str, bytes]:
-    """Each document's file name and content, as the code renders it now."""
+    """Each document's path below docs and its content, as the code renders it now."""
     examples = {kind: json.loads(evolution.sample(kind)) for kind in sorted(CATALOGUE)}
-    rendered = {f"{service}.openapi.json": _openapi(service) for service in SERVICES}
-    rendered["asyncapi.json"] = asyncapi.render(__version__, examples)
-    return {name: as_file(document) for name, document in rendered.items()}
+    rendered = {f"{API}/{service}.openapi.json": _openapi(service) for service in SERVICES}
+    rendered[f"{API}/asyncapi.json"] = asyncapi.render(__version__, examples)
+    return {name: as_file(document) for name, document in rendered.items()} | {SETTINGS: settings_page.render().encode()}
 
 
 def as_file(document: Any) -> bytes:
@@ -44,9 +49,9 @@ def as_file(document: Any) -> bytes:
 
 
 def stale(folder: Path = FOLDER) -> list[str]:
-    """The names of documents that are missing, or are not what the code renders now, or that nothing renders any more."""
+    """The paths of documents that are missing, or are not what the code renders now, or that nothing renders any more."""
     now = documents()
-    kept = {path.name: path.read_bytes() for path in folder.glob("*.json")}
+    kept = {path.relative_to(folder).as_posix(): path.read_bytes() for path in _kept(folder)}
     return sorted(name for name in now.keys() | kept.keys() if now.get(name) != kept.get(name))
 
 
@@ -62,10 +67,10 @@ def breaches() -> list[str]:
 
 def write(folder: Path = FOLDER) -> None:
     """Write all documents, and remove those that nothing renders any more."""
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / API).mkdir(parents=True, exist_ok=True)
     now = documents()
-    for path in folder.glob("*.json"):
-        if path.name not in now:
+    for path in _kept(folder):
+        if path.relative_to(folder).as_posix() not in now:
             path.unlink()
     for name, content in now.items():
         (folder / name).write_bytes(content)
@@ -81,13 +86,13 @@ def accept() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.docs", description="Render docs/api.")
+    parser = argparse.ArgumentParser(prog="python -m tests.docs", description="Render docs/api and docs/settings.md.")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="say what is stale, and write nothing")
     mode.add_argument("--accept", action="store_true", help="write the golden schemas of the event kinds")
     asked = parser.parse_args(arguments)
     if asked.check:
-        return _complain([f"docs/api/{name} is stale: run `make docs`" for name in stale()])
+        return _complain([f"docs/{name} is stale: run `make docs`" for name in stale()])
     if asked.accept:
         broken = breaches()
         if not broken:
@@ -95,6 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain([f"{breach}: give the kind its next version" for breach in broken])
     write()
     return 0
+
+
+def _kept(folder: Path) -> list[Path]:
+    return [path for path in (*(folder / API).glob("*.json"), folder / SETTINGS) if path.exists()]
 
 
 def _openapi(service: str) -> Any:

@@ -28,9 +28,9 @@ class IssuerSettings(NodeSettings):
     most_hours_per_ects: float = Field(default=30.0, gt=0, le=1000, allow_inf_nan=False, examples=[30])
     """More hours of learning per ECTS credit are refused."""
     least_ects: float | None = Field(default=None, gt=0, le=1000, allow_inf_nan=False, examples=[1])
-    """Fewer ECTS credits than a micro-credential has in this nation; Europe has no common band."""
+    """Fewer ECTS credits are refused, where the nation sets a minimum; Europe has no common one."""
     most_ects: float | None = Field(default=None, gt=0, le=1000, allow_inf_nan=False, examples=[59])
-    """More ECTS credits than a micro-credential has in this nation."""
+    """More ECTS credits are refused, where the nation sets a maximum."""
 
     @model_validator(mode="after")
     def _bands_are_bands(self) -> Self:

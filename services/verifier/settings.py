@@ -33,7 +33,7 @@ class VerifierSettings(NodeSettings):
     """Warnings that count harder here: by reason or step number, `invalid` or `indeterminate`."""
 
     verifier_identifiers: dict[Claim, NodeName] = Field(default={}, examples=['{"eter:EE0001": "ee"}'])
-    """Which nation's claim stands here where two claim one identifier: the node's name, by `scheme:value`."""
+    """Whose claim stands here where two nodes claim one identifier: the node's name, by `scheme:value`."""
 
     verifier_trusted_lists: tuple[Path, ...] = Field(default=(), examples=['["/etc/testamur/lists/EE.xml"]'])
     """Files of national trusted lists (ETSI TS 119 612), by which the sealers of Europass files are known."""

@@ -1,4 +1,4 @@
-"""The documents in docs/api are those of this code, promises name tests that exist, and no kind of event breaks unseen."""
+"""What is rendered in docs is what the code says now, promises name tests that exist, and no kind of event breaks unseen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 from shared.events import asyncapi
 from shared.events.base import CATALOGUE
-from tests import docs
+from shared.settings import NodeSettings
+from tests import docs, settings_page
 from tests.chaos import child
 from tests.contract import evolution
 from tests.shared_data import ROOT
@@ -23,16 +24,27 @@ def test_the_published_documents_are_what_the_code_renders_now() -> None:
 def test_a_changed_a_missing_and_a_forgotten_document_are_each_named(tmp_path: Path) -> None:
     docs.write(tmp_path)
     assert docs.stale(tmp_path) == []
-    (tmp_path / "asyncapi.json").write_text("{}\n")
-    (tmp_path / "issuer.openapi.json").unlink()
-    (tmp_path / "wallet.openapi.json").write_text("{}\n")
-    assert docs.stale(tmp_path) == ["asyncapi.json", "issuer.openapi.json", "wallet.openapi.json"]
+    (tmp_path / "api/asyncapi.json").write_text("{}\n")
+    (tmp_path / "api/issuer.openapi.json").unlink()
+    (tmp_path / "api/wallet.openapi.json").write_text("{}\n")
+    (tmp_path / "settings.md").write_text("# Settings\n")
+    assert docs.stale(tmp_path) == ["api/asyncapi.json", "api/issuer.openapi.json", "api/wallet.openapi.json", "settings.md"]
 
 
 def test_writing_again_removes_what_nothing_renders_any_more(tmp_path: Path) -> None:
-    (tmp_path / "wallet.openapi.json").write_text("{}\n")
+    (tmp_path / "api").mkdir()
+    (tmp_path / "api/wallet.openapi.json").write_text("{}\n")
     docs.write(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(docs.documents())
+    written = (path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert sorted(written) == sorted(docs.documents())
+
+
+def test_the_page_of_settings_has_a_row_for_every_setting_with_its_meaning() -> None:
+    page = settings_page.render()
+    for settings in (NodeSettings, *settings_page.SERVICES):
+        for name in settings.model_fields:
+            row = next(line for line in page.splitlines() if line.startswith(f"| `TESTAMUR_{name.upper()}` |"))
+            assert all(cell.strip() for cell in row.strip("|").split("|"))
 
 
 def test_a_breaking_change_is_refused_and_leaves_the_goldens_alone(
