@@ -1,4 +1,4 @@
-"""`make bench`: every figure the README and the issues speak of, measured here and now, side by side.
+"""`make bench`: every figure of docs/performance.md, measured here and now, side by side.
 
 Prints a table and writes `build/bench.json`: a list of `{id, what, ours, against, ratio, goal, met}`. It never fails for a
 figure: what fell short is shown as such.

@@ -74,9 +74,9 @@ def test_an_optional_member_is_accepted_into_the_golden(tmp_path: Path, monkeypa
 
 
 PROMISED = re.compile(r"\[`(\w+\.py)`\]\(([^)]+)\)`::(\w+)`")
-"""A promise's test, as the README and the crash matrix write it: a link to the file, and the function."""
+"""A promise's test, as the promises and the crash matrix write it: a link to the file, and the function."""
 
-PAGES = ("README.md", "docs/crash-matrix.md")
+PAGES = ("docs/promises.md", "docs/crash-matrix.md")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -19,7 +19,7 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Draft = dict[str, Any]
-"""A micro-credential as a person writes it; `/docs` and the README show one. What it lacks is named in the refusal."""
+"""A micro-credential as a person writes it, such as `examples/data-literacy.yaml`. What it lacks is named in the refusal."""
 
 
 FormatName = Literal["vc+jwt", "dc+sd-jwt", "openbadge+jwt"]
