@@ -42,8 +42,8 @@ FOOT = """
 - The members of an entry of `TESTAMUR_AUTHORISATION_SERVERS` are in
   [operating.md](operating.md#outside-authorisation-servers); what `TESTAMUR_BUS` and `TESTAMUR_STORE` may hold is in
   [two URLs](operating.md#two-urls).
-- `OTEL_EXPORTER_OTLP_ENDPOINT` sends traces to an OpenTelemetry collector where the extra `production` is installed. The
-  other `OTEL_` variables of OpenTelemetry's SDK hold too, such as `OTEL_TRACES_SAMPLER`.
+- `OTEL_EXPORTER_OTLP_ENDPOINT` sends traces to an OpenTelemetry collector where the extra `production` is installed.
+  The other `OTEL_` variables of OpenTelemetry's SDK hold too, such as `OTEL_TRACES_SAMPLER`.
 - `TESTAMUR_SHARED` and `TESTAMUR_TEST_...` are for the tests: see [CONTRIBUTING.md](../CONTRIBUTING.md#set-up).
 """
 
