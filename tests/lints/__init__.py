@@ -1,13 +1,13 @@
 """The house rules that no other tool checks, one small function each: `python -m tests.lints`.
 
-Read source.py (what a lint looks at), then shape.py, borders.py, events.py and words.py. `LINTS` is all of them.
+Read source.py (what a lint looks at), then shape.py, borders.py, events.py, words.py and pages.py. `LINTS` is all of them.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from tests.lints import borders, events, shape, words
+from tests.lints import borders, events, pages, shape, words
 from tests.lints.source import Lint, Source, sources
 
 LINTS: tuple[Lint, ...] = (
@@ -27,6 +27,8 @@ LINTS: tuple[Lint, ...] = (
     words.nothing_is_left_unfinished,
     words.no_package_registry_is_named,
     words.no_machine_is_named,
+    pages.prose_is_narrow,
+    pages.front_page_is_short,
 )
 """Every rule, in the order in which they are reported."""
 

@@ -16,6 +16,7 @@ from tests.lints.borders import (
     vendor_is_known_to_its_adapter,
 )
 from tests.lints.events import event_holds_no_person, is_personal, what_is_said_stays_said
+from tests.lints.pages import front_page_is_short, prose_is_narrow
 from tests.lints.shape import (
     file_is_short,
     function_is_short,
@@ -79,6 +80,8 @@ BROKEN: list[tuple[Lint, str, str, int]] = [
     (no_package_registry_is_named, "requirements.lock", "--index-url http://mirror.example:8080/py/" + "simple\n", 1),
     (no_machine_is_named, "docs/a.md", f"keys lie in `{HOME}`\n", 1),
     (no_machine_is_named, "shared/a.py", "x = '/t" + "mp/x'\n", 1),
+    (prose_is_narrow, "docs/a.md", "```sh\n```\n\n" + "prose " * 20 + "p\n", 4),
+    (front_page_is_short, "README.md", "õ" * 4_500 + "\n", 1),
 ]
 
 SOUND: list[tuple[Lint, str, str]] = [
@@ -126,6 +129,15 @@ SOUND: list[tuple[Lint, str, str]] = [
     (no_package_registry_is_named, "requirements.lock", "pydantic==2.12 --hash=sha256:00\n"),
     (no_machine_is_named, "deploy/compose.yaml", "tmpfs: /tmp\nvolumes: [/var/lib/testamur, /etc/testamur]\n"),
     (no_machine_is_named, "docs/a.md", "https://example.org/home/page and {base}/work/1\n"),
+    (
+        prose_is_narrow,
+        "docs/a.md",
+        "prose " * 19 + "prosee\n| " + "a cell " * 99 + "|\n  ```sh\n  " + "word " * 99 + "\n  ```\n",
+    ),
+    (prose_is_narrow, "docs/a.md", "https://example.org/" + "x" * 200 + "\n"),
+    (prose_is_narrow, "examples/a.yaml", "word " * 99),
+    (front_page_is_short, "README.md", "a" * 9_000),
+    (front_page_is_short, "docs/README.md", "a" * 9_001),
 ]
 
 
