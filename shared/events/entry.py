@@ -52,8 +52,8 @@ class EntryMalformed(Malformed):
 
 
 class Envelope(BaseModel):
-    """The protected header of an entry, typed; its members have short names on the wire. What it does not know stays in the
-    signed bytes.
+    """The protected header of an entry, typed; its members have short names on the wire. Members that it does not know stay
+    in the signed bytes.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)

@@ -44,7 +44,10 @@ def test_the_streams_are_listed_as_readers_drain_them_with_writer_and_readers() 
 
 
 def test_the_envelope_has_these_members() -> None:
-    assert {names(row[0])[0] for row in table("envelope")} == {*Envelope.model_fields, "alg"}
+    assert {names(row[0])[0] for row in table("envelope")} == {
+        *(field.alias or name for name, field in Envelope.model_fields.items()),
+        "alg",
+    }
 
 
 def test_every_kind_is_listed_with_stream_effect_and_members() -> None:
@@ -90,7 +93,7 @@ def test_the_example_is_a_record_that_is_joined_verified_and_hashed_to_what_stan
     sealed = (("jws", token.detached), *_copies(token.header))
     entry = parse_message(payload, sealed)
     assert message_headers(entry) == sealed
-    assert CATALOGUE[entry.envelope.knd].model_validate_json(payload).value() == payload
+    assert CATALOGUE[entry.envelope.kind].model_validate_json(payload).value() == payload
 
 
 def _copies(header: dict[str, object]) -> Iterator[tuple[str, bytes]]:
