@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
+import httpx2
 
 from shared.version import __version__
 
@@ -92,7 +92,7 @@ class Client:
         headers = {"User-Agent": f"testamur/{__version__}"}
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        self._http = httpx.Client(headers=headers, timeout=timeout)
+        self._http = httpx2.Client(headers=headers, timeout=timeout)
 
     def issue(self, institution: str, credential: Mapping[str, Any], **more: Any) -> dict[str, Any]:
         """Issue a credential from a draft (the members of `examples/data-literacy.yaml`)."""
@@ -170,7 +170,7 @@ class Client:
                     body = _json(answer)
                     raise ProblemError(answer.status_code, body if isinstance(body, dict) else _NOT_A_NODE)
                 yield from answer.iter_lines()
-        except (httpx.TransportError, httpx.InvalidURL, UnicodeError) as error:
+        except (httpx2.TransportError, httpx2.InvalidURL, UnicodeError) as error:
             raise NodeUnreachable(f"No node answers at {address}.") from error
 
     def stack(
@@ -227,9 +227,9 @@ class Client:
         address = self._address(path)
         try:
             answer = self._http.request(method, f"{address}/{path.removeprefix('/')}", **request)
-        except httpx.InvalidURL as error:
+        except httpx2.InvalidURL as error:
             raise NodeUnreachable(f"{address} is not the address of a node.") from error
-        except (httpx.TransportError, UnicodeError) as error:
+        except (httpx2.TransportError, UnicodeError) as error:
             raise NodeUnreachable(f"No node answers at {address}.") from error
         body = _json(answer)
         if answer.is_success and body is not None:
@@ -265,7 +265,7 @@ class Client:
 _NOT_A_NODE = {"title": "The answer came from something else than a node.", "detail": "Check the address."}
 
 
-def _json(answer: httpx.Response) -> Any:
+def _json(answer: httpx2.Response) -> Any:
     """The answer's JSON, an empty object for an empty body, None for anything else."""
     try:
         return answer.json() if answer.content else {}

@@ -23,7 +23,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from fastapi import FastAPI
 
 import services.issuer.app
@@ -79,7 +79,7 @@ class Nation:
     clock: ShiftedClock
     bus: Bus
     apps: dict[str, FastAPI]
-    clients: dict[str, httpx.AsyncClient]
+    clients: dict[str, httpx2.AsyncClient]
     institutions: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def engine(self, service: str) -> Engine:
@@ -91,7 +91,7 @@ class Nation:
         """An access token of this node; every scope when none is named."""
         return access_token(self.home, *scopes, subject=subject, institution=institution, now=self.clock.now())
 
-    async def ask(self, service: str, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+    async def ask(self, service: str, method: str, path: str, body: Any = None, **headers: str) -> httpx2.Response:
         """One request with a token for everything and a fresh idempotency key."""
         given = {"authorization": f"Bearer {self.token()}", "idempotency-key": new_ref()}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -277,8 +277,8 @@ async def running(home: Home, services: Iterable[str] = SERVICES, *, settles: bo
         for service in services:
             app = SERVICES[service](home.settings, clock=ticking, bus=bus)
             await closing.enter_async_context(app.router.lifespan_context(app))
-            transport = httpx.ASGITransport(app)
-            client = httpx.AsyncClient(transport=transport, base_url=f"http://{home.settings.node}.test")
+            transport = httpx2.ASGITransport(app)
+            client = httpx2.AsyncClient(transport=transport, base_url=f"http://{home.settings.node}.test")
             apps[service], clients[service] = app, await closing.enter_async_context(client)
         nation = Nation(home.settings.node, home, ticking, bus, apps, clients)
         if settles:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from services.node import RunningNode, running_node
 from services.verifier.commands import VerifyCredential
@@ -28,7 +28,11 @@ async def rows(folder: Path) -> list[Row]:
     """Median and 99th percentile of the time from the request to the changed answer abroad."""
     ee, pt = (home_of(folder, name) for name in ("ee", "pt"))
     federate([ee, pt])
-    async with running_node(ee.settings) as home, running_node(pt.settings) as abroad, httpx.AsyncClient(timeout=30) as http:
+    async with (
+        running_node(ee.settings) as home,
+        running_node(pt.settings) as abroad,
+        httpx2.AsyncClient(timeout=30) as http,
+    ):
         await accredit(http, home, ee)
         credentials = [await issue(http, home, ee) for _ in range(REVOCATIONS)]
         for credential in credentials:
@@ -57,7 +61,7 @@ def home_of(folder: Path, name: str, **settings: Any) -> Home:
 
 
 async def _ask(
-    http: httpx.AsyncClient, node: RunningNode, home: Home, path: str, body: Any = None, who: str = "someone"
+    http: httpx2.AsyncClient, node: RunningNode, home: Home, path: str, body: Any = None, who: str = "someone"
 ) -> Any:
     headers = {"authorization": f"Bearer {access_token(home, subject=who)}", "idempotency-key": new_ref()}
     answer = await http.post(f"{node.url}{path}", json=body, headers=headers)
@@ -65,7 +69,7 @@ async def _ask(
     return answer.json()
 
 
-async def accredit(http: httpx.AsyncClient, node: RunningNode, home: Home) -> None:
+async def accredit(http: httpx2.AsyncClient, node: RunningNode, home: Home) -> None:
     """An institution with a key, at home."""
     institution = {"institution": "tartu", "name": "University of Tartu", "country": "EE", "scope": SCOPE}
     await _ask(http, node, home, "/registry/institutions", institution)
@@ -73,24 +77,24 @@ async def accredit(http: httpx.AsyncClient, node: RunningNode, home: Home) -> No
     await _ask(http, node, home, "/registry/institutions/tartu/keys", {"kid": key["kid"], "jwk": key["jwk"]})
 
 
-async def issue(http: httpx.AsyncClient, node: RunningNode, home: Home) -> dict[str, Any]:
+async def issue(http: httpx2.AsyncClient, node: RunningNode, home: Home) -> dict[str, Any]:
     """A credential, as the issuer answers."""
     body = {"institution": "tartu", "credential": written.read(EXAMPLE.read_bytes())}
     for _ in range(200):
         try:
             return dict(await _ask(http, node, home, "/issuer/credentials", body))
-        except httpx.HTTPStatusError:
+        except httpx2.HTTPStatusError:
             await asyncio.sleep(0.02)  # the issuer hears of the accreditation a moment later
     raise TimeoutError("the issuer never heard of the accreditation")
 
 
-async def revoke(http: httpx.AsyncClient, home: RunningNode, keys: Home, credential: dict[str, Any]) -> None:
+async def revoke(http: httpx2.AsyncClient, home: RunningNode, keys: Home, credential: dict[str, Any]) -> None:
     """Ten single revocations an hour are one administrator's share, so each has an administrator of its own here."""
     await _ask(http, home, keys, f"/registry/credentials/{credential['ref']}/revoke", {"reason": "error"}, who=new_ref())
 
 
 async def revoked_abroad(
-    http: httpx.AsyncClient, home: RunningNode, keys: Home, abroad: RunningNode, credential: dict[str, Any]
+    http: httpx2.AsyncClient, home: RunningNode, keys: Home, abroad: RunningNode, credential: dict[str, Any]
 ) -> float:
     """Seconds from the request at home to the changed answer abroad."""
     start = time.perf_counter()

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from services.node import RunningNode, running_node
@@ -62,13 +62,17 @@ async def _measure(folder: Path, brokers: dict[str, engines.Kafka], mirror: engi
     ee = home_of(folder, "ee", bus=brokers["ee"].url)
     pt = home_of(folder, "pt", bus=brokers["pt"].url, mirrored=("ee",))
     federate([ee, pt])
-    async with running_node(ee.settings) as home, running_node(pt.settings) as abroad, httpx.AsyncClient(timeout=30) as http:
+    async with (
+        running_node(ee.settings) as home,
+        running_node(pt.settings) as abroad,
+        httpx2.AsyncClient(timeout=30) as http,
+    ):
         await accredit(http, home, ee)
         return [await _round(http, home, ee, abroad, brokers, mirror) for _ in range(ROUNDS)]
 
 
 async def _round(
-    http: httpx.AsyncClient,
+    http: httpx2.AsyncClient,
     home: RunningNode,
     keys: Home,
     abroad: RunningNode,

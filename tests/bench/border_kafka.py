@@ -13,7 +13,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from confluent_kafka import Consumer, Producer
 
@@ -66,7 +66,11 @@ async def _measure(folder: Path, urls: dict[str, str]) -> tuple[list[float], lis
     consumer.subscribe([BARE])
     await asyncio.to_thread(_across, producer, consumer, 120.0)  # the mirror has begun
     ours, bare = [], []
-    async with running_node(ee.settings) as home, running_node(pt.settings) as abroad, httpx.AsyncClient(timeout=30) as http:
+    async with (
+        running_node(ee.settings) as home,
+        running_node(pt.settings) as abroad,
+        httpx2.AsyncClient(timeout=30) as http,
+    ):
         await accredit(http, home, ee)
         credentials = [await issue(http, home, ee) for _ in range(REVOCATIONS)]
         for credential in credentials:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from services.cli.node.migration import state_hashes
@@ -54,7 +54,7 @@ HEALED = 150.0
 UNDER_LOAD = 2.0
 """Seconds of load before each kill, and while something is dead."""
 
-HTTP = httpx.Client(timeout=20, verify=NO_TLS)
+HTTP = httpx2.Client(timeout=20, verify=NO_TLS)
 
 EVERY = 0.1
 """Seconds between two credentials of the load: it leaves the machine some time for those that come back."""
@@ -122,7 +122,7 @@ def insist(home: Home, url: str, body: Any, who: str = "someone", key: str = "")
             if answer.status_code < 300:
                 return dict(answer.json())
             last = answer.text
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             last = repr(error)
         assert CLOCK.monotonic() < until, last
         time.sleep(0.1)
@@ -248,7 +248,7 @@ def _known_abroad(scene: Scene, load: Load) -> None:
             wanted = "invalid" if ref in load.revoked else "valid"  # which the load may say at any moment
             try:
                 report = HTTP.post(url, json={"credential": credential}, headers=headers).json()
-            except httpx.HTTPError as error:
+            except httpx2.HTTPError as error:
                 report = {"verdict": repr(error)}
             if report.get("verdict") == wanted:
                 break

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-import httpx
+import httpx2
 import pytest
 
 from services.cli.demo.world import PATIENCE
@@ -103,8 +103,8 @@ def _do(arguments: list[str]) -> Any:
     headers = dict(value.split(": ", 1) for name, value in pairwise(arguments) if name == "-H")
     url = arguments[-1]
     if "-d" not in arguments:
-        return httpx.get(url, headers=headers).json()
-    return httpx.post(url, headers=headers, content=arguments[arguments.index("-d") + 1]).json()
+        return httpx2.get(url, headers=headers).json()
+    return httpx2.post(url, headers=headers, content=arguments[arguments.index("-d") + 1]).json()
 
 
 def test_every_answer_of_the_story_comes_out_as_it_should(shown: Shown) -> None:
@@ -121,7 +121,7 @@ def test_the_story_says_how_long_the_revocation_took_to_become_visible_abroad(sh
 def test_both_nodes_stay_up_with_their_documents_and_lines_to_try(shown: Shown) -> None:
     docs = [line.strip() for line in shown.story.read_text().splitlines() if line.endswith("/docs")]
     assert len(docs) == 8
-    assert {httpx.get(url).status_code for url in docs} == {200}
+    assert {httpx2.get(url).status_code for url in docs} == {200}
     verify, look, revoke = shown.curls
     assert _do(verify)["verdict"] == "valid"
     assert _do(look)["status"] == "active"

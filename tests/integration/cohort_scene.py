@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import orjson
 
 from tests.integration.issuer_scene import Scene, draft, issuer
@@ -53,7 +53,7 @@ async def result(scene: Scene, cohort: str) -> list[dict[str, Any]]:
     return [orjson.loads(line) for line in answer.content.splitlines()]
 
 
-def table(answer: httpx.Response) -> dict[int, list[tuple[str, str]]]:
+def table(answer: httpx2.Response) -> dict[int, list[tuple[str, str]]]:
     """A fault table: place and rule of each fault, by row."""
     return {row["row"]: [(one["path"], one["rule"]) for one in row["faults"]] for row in answer.json()["table"]}
 

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from services.node import running_node
 from shared.bus.open import open_bus
@@ -46,7 +46,7 @@ async def served(home: Home) -> AsyncIterator[Nation]:
         node = await closing.enter_async_context(running_node(home.settings, clock))
         clients = {
             service: await closing.enter_async_context(
-                httpx.AsyncClient(base_url=f"{node.url}/{service}", timeout=60, verify=NO_TLS)
+                httpx2.AsyncClient(base_url=f"{node.url}/{service}", timeout=60, verify=NO_TLS)
             )
             for service in node.apps
         }
@@ -88,7 +88,7 @@ async def holds_all(nation: Nation, origin: Nation) -> bool:
     return await archive(nation, origin.name) == await archive(origin, origin.name)
 
 
-async def asks_log(nation: Nation, path: str, raw: str) -> httpx.Response:
+async def asks_log(nation: Nation, path: str, raw: str) -> httpx2.Response:
     """Ask a registry for a page of a log with a node token."""
     return await nation.clients["registry"].get(f"/log/{path}", headers={"authorization": f"Bearer {raw}"})
 

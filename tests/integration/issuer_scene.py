@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from fastapi import FastAPI
 
 from services.issuer.app import build_app
@@ -42,7 +42,7 @@ def draft(**changes: Any) -> dict[str, Any]:
 class Scene:
     """One issuer, and whatever its registry says."""
 
-    def __init__(self, app: FastAPI, home: Home, clock: ManualClock, client: httpx.AsyncClient) -> None:
+    def __init__(self, app: FastAPI, home: Home, clock: ManualClock, client: httpx2.AsyncClient) -> None:
         self.app, self.home, self.clock, self.client = app, home, clock, client
         self._chains: dict[str, Position] = {}
 
@@ -71,10 +71,10 @@ class Scene:
         )
         return {"Authorization": f"Bearer {token}", "Idempotency-Key": key or new_event_id()}
 
-    async def post(self, path: str, body: Any, **who: Any) -> httpx.Response:
+    async def post(self, path: str, body: Any, **who: Any) -> httpx2.Response:
         return await self.client.post(path, json=body, headers=self.headers(**who))
 
-    async def get(self, path: str, **who: Any) -> httpx.Response:
+    async def get(self, path: str, **who: Any) -> httpx2.Response:
         return await self.client.get(path, headers=self.headers(**who))
 
     async def issue(self, institution: str = "tartu", key: str | None = None, **changes: Any) -> dict[str, Any]:
@@ -121,9 +121,9 @@ async def issuer(folder: Path) -> AsyncIterator[Scene]:
     home = Home(settings)
     home.set_up(NOW)
     app = build_app(settings, clock=clock)
-    transport = httpx.ASGITransport(app)
+    transport = httpx2.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://issuer") as client,
+        httpx2.AsyncClient(transport=transport, base_url="http://issuer") as client,
     ):
         yield Scene(app, home, clock, client)

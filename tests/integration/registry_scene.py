@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from fastapi import FastAPI
 from pydantic import SecretStr
 
@@ -44,7 +44,7 @@ class Scene:
     home: Home
     clock: ManualClock
     app: FastAPI
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     issuer: Engine
     keys: dict[str, LocalSigner] = field(default_factory=dict)
     indexes: Any = field(default_factory=itertools.count)
@@ -71,7 +71,7 @@ class Scene:
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, token: str | None = None, **headers: str
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """One request as mari, who may do everything, under a fresh idempotency key."""
         given = {"authorization": f"Bearer {token or self.token()}", "idempotency-key": new_ref()}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
@@ -190,7 +190,7 @@ async def running(home: Home, clock: ManualClock) -> AsyncIterator[Scene]:
         bus = app.state.engine.bus
         voice = open_engine(home.settings, service="issuer", writes=(ISSUANCE,), clock=clock, home=home, bus=bus)
         issuer = await closing.enter_async_context(voice)
-        client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ee.test")
+        client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ee.test")
         await closing.enter_async_context(client)
         yield Scene(home, clock, app, client, issuer)
 

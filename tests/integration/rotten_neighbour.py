@@ -13,7 +13,7 @@ from itertools import chain, repeat
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 
 from shared.jose.token import encode
 
@@ -155,8 +155,8 @@ class _PassesOn(_Quiet):
         self.server.asked.append(stream)
         token = {"authorization": self.headers["authorization"]}
         try:
-            answer = httpx.get(self.server.real + self.path, headers=token, timeout=60)
-        except httpx.HTTPError:
+            answer = httpx2.get(self.server.real + self.path, headers=token, timeout=60)
+        except httpx2.HTTPError:
             return self.answer(502, b"")
         return self.answer(answer.status_code, self.server.passed_on(stream, answer.content))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from services.registry.catalogue import index
@@ -44,7 +44,7 @@ async def found(europe: World, where: str, **sought: Any) -> list[str]:
     return [one["name"] for one in answer.json()["items"]]
 
 
-def faults(answer: httpx.Response) -> set[str]:
+def faults(answer: httpx2.Response) -> set[str]:
     return {fault["path"] for fault in answer.json()["faults"]}
 
 

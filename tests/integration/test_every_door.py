@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI
 
@@ -31,7 +31,7 @@ async def test_a_stranger_is_refused_at_once_or_counted_and_never_has_anything_p
     settings = NodeSettings.load(node="ee", home=tmp_path, anonymous_rate_burst=1, anonymous_rate_per_second=0.001)
     app = SERVICES[service](settings)  # none of its parts is open: whoever gets past the door meets a fault
     answers = {}
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ee.test") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ee.test") as client:
         for method, path in doors(app):
             app.state.limiters = Limiters.of(settings, SystemClock())
             address = re.sub(r"{\w+}", "x", path)

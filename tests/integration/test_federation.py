@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from shared.bus.port import Message
@@ -122,7 +122,7 @@ def token(home: Home, audience: str, **changes: Any) -> str:
     return node_token.mint(signer, home.certificates()["node-token"], audience=audience, **given)
 
 
-async def asks(nation: Nation, path: str, raw: str | None, **headers: str) -> httpx.Response:
+async def asks(nation: Nation, path: str, raw: str | None, **headers: str) -> httpx2.Response:
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     given |= {"authorization": f"Bearer {raw}"} if raw else {}
     return await nation.clients["registry"].get(f"/log/{path}", headers=given)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-import httpx
+import httpx2
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI, Path, Query
@@ -62,12 +62,12 @@ async def url() -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def client(url: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+async def client(url: str) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(base_url=url, trust_env=False) as http:
         yield http
 
 
-def require_problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+def require_problem(answer: httpx2.Response, status: int) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     document = answer.json()
@@ -102,7 +102,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
-async def test_json_that_two_readers_could_read_differently_is_a_400(client: httpx.AsyncClient, what: str) -> None:
+async def test_json_that_two_readers_could_read_differently_is_a_400(client: httpx2.AsyncClient, what: str) -> None:
     require_problem(await client.post("/things", content=UNREADABLE[what], headers=JSON), 400)
 
 
@@ -122,7 +122,7 @@ RULE_BREAKING = {
 
 
 @pytest.mark.parametrize("what", RULE_BREAKING)
-async def test_a_command_that_breaks_a_rule_is_a_422_with_faults(client: httpx.AsyncClient, what: str) -> None:
+async def test_a_command_that_breaks_a_rule_is_a_422_with_faults(client: httpx2.AsyncClient, what: str) -> None:
     document = require_problem(await client.post("/things", content=RULE_BREAKING[what], headers=JSON), 422)
     assert document["faults"]
     assert "zebra" not in json.dumps(document)
@@ -132,12 +132,12 @@ async def test_a_command_that_breaks_a_rule_is_a_422_with_faults(client: httpx.A
 @pytest.mark.parametrize(
     "stated", [None, "", "text/plain", "application/xml", "multipart/form-data; boundary=x", "application/jsonx", "json"]
 )
-async def test_another_content_type_is_a_415(client: httpx.AsyncClient, stated: str | None) -> None:
+async def test_another_content_type_is_a_415(client: httpx2.AsyncClient, stated: str | None) -> None:
     headers = {} if stated is None else {"Content-Type": stated}
     require_problem(await client.post("/things", content=GOOD, headers=headers), 415)
 
 
-async def test_a_charset_beside_the_content_type_is_taken(client: httpx.AsyncClient) -> None:
+async def test_a_charset_beside_the_content_type_is_taken(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/things", content=GOOD, headers={"Content-Type": "Application/JSON; charset=utf-8"})
     assert answer.status_code == 201
     assert answer.json() == {"number": 1, "when": "2026-11-23T20:19:00Z"}
@@ -169,13 +169,13 @@ async def test_a_hostile_address_is_a_problem(url: str, path: str) -> None:
     assert b"application/problem+json" in head
 
 
-async def test_an_impossible_method_is_a_405_that_names_the_possible(client: httpx.AsyncClient) -> None:
+async def test_an_impossible_method_is_a_405_that_names_the_possible(client: httpx2.AsyncClient) -> None:
     answer = await client.delete("/things")
     require_problem(answer, 405)
     assert answer.headers["allow"] == "POST"
 
 
-async def test_a_fault_of_ours_tells_nothing_but_its_trace(client: httpx.AsyncClient) -> None:
+async def test_a_fault_of_ours_tells_nothing_but_its_trace(client: httpx2.AsyncClient) -> None:
     document = require_problem(await client.get("/things/abc"), 500)
     assert "secret" not in json.dumps(document)
 
@@ -203,7 +203,7 @@ async def test_a_streamed_body_is_refused_as_soon_as_it_passes_the_limit(url: st
     writer.close()
 
 
-async def test_a_body_of_exactly_the_limit_is_read(client: httpx.AsyncClient) -> None:
+async def test_a_body_of_exactly_the_limit_is_read(client: httpx2.AsyncClient) -> None:
     padded = GOOD + b" " * (LIMIT - len(GOOD))
     assert (await client.post("/things", content=padded, headers=JSON)).status_code == 201
     require_problem(await client.post("/things", content=padded + b" ", headers=JSON), 413)
@@ -261,17 +261,17 @@ async def test_what_is_not_http_is_a_4xx(url: str, request_bytes: bytes) -> None
 
 
 @pytest.mark.parametrize("traceparent", ["", "00-xyz", "ff-" + "a" * 32 + "-" + "b" * 16 + "-01", "\xff" * 50])
-async def test_a_malformed_traceparent_is_as_good_as_none(client: httpx.AsyncClient, traceparent: str) -> None:
+async def test_a_malformed_traceparent_is_as_good_as_none(client: httpx2.AsyncClient, traceparent: str) -> None:
     answer = await client.get("/nowhere", headers={"traceparent": traceparent.encode("latin-1")})
     assert require_problem(answer, 404)["trace_id"] != "a" * 32
 
 
-async def test_a_callers_trace_goes_on(client: httpx.AsyncClient) -> None:
+async def test_a_callers_trace_goes_on(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/nowhere", headers={"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"})
     assert require_problem(answer, 404)["trace_id"] == "a" * 32
 
 
-async def test_every_answer_carries_the_security_headers(client: httpx.AsyncClient) -> None:
+async def test_every_answer_carries_the_security_headers(client: httpx2.AsyncClient) -> None:
     for path in ("/healthz", "/nowhere", "/things/abc"):
         headers = (await client.get(path)).headers
         assert headers["x-content-type-options"] == "nosniff"

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from services.cli import local
@@ -87,29 +87,29 @@ def _verified(name: str, expected: Code) -> int:
 
 
 def test_one_address_shows_where_everything_is(nation: Nation) -> None:
-    index = httpx.get(nation.url).json()
+    index = httpx2.get(nation.url).json()
     assert [one["path"] for one in index["services"]] == ["/registry", "/issuer", "/verifier", "/notifier"]
     for one in index["services"]:
-        assert httpx.get(one["openapi"]).json()["info"]["title"].startswith("Testamur")
-        assert httpx.get(one["docs"]).status_code == 200
+        assert httpx2.get(one["openapi"]).json()["info"]["title"].startswith("Testamur")
+        assert httpx2.get(one["docs"]).status_code == 200
 
 
 def test_the_whole_node_is_ready_when_every_service_is(nation: Nation) -> None:
-    assert httpx.get(f"{nation.url}/healthz").json()["status"] == "alive"
-    assert httpx.get(f"{nation.url}/readyz").json()["status"] == "ready"
+    assert httpx2.get(f"{nation.url}/healthz").json()["status"] == "alive"
+    assert httpx2.get(f"{nation.url}/readyz").json()["status"] == "ready"
     for service in ("registry", "issuer", "verifier", "notifier"):
-        assert httpx.get(f"{nation.url}/{service}/readyz").json()["service"] == service
+        assert httpx2.get(f"{nation.url}/{service}/readyz").json()["service"] == service
 
 
 def test_metrics_of_all_services_are_read_at_one_place(nation: Nation) -> None:
-    counted = httpx.get(f"{nation.url}/metrics").text
+    counted = httpx2.get(f"{nation.url}/metrics").text
     assert "testamur_registry_request_seconds" in counted
     assert "testamur_issuer_request_seconds" in counted
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/registry/nothing", "/registry", "/%ff", "/issuer/%00", "/../etc/passwd"])
 def test_what_is_not_there_is_a_problem_document_wherever_it_is_asked(nation: Nation, path: str) -> None:
-    answer = httpx.get(f"{nation.url}{path}")
+    answer = httpx2.get(f"{nation.url}{path}")
     assert answer.status_code in (400, 404)
     assert answer.headers["content-type"] == "application/problem+json"
 
@@ -203,11 +203,11 @@ def test_a_neighbour_that_waits_for_news_does_not_hold_up_the_end(tmp_path: Path
     nation.start()
     bearer = local.node_bearer(nation.settings, "ee")
     answers: list[int] = []
-    waiting = httpx.Client(headers={"Authorization": f"Bearer {bearer}"}, timeout=60)
+    waiting = httpx2.Client(headers={"Authorization": f"Bearer {bearer}"}, timeout=60)
     url = f"{nation.url}/registry/log/status?after=0&wait=25"
     poll = threading.Thread(target=lambda: answers.append(waiting.get(url).status_code))
     poll.start()
-    until(lambda: httpx.get(f"{nation.url}/healthz").status_code, lambda _: False, patience=0.3)
+    until(lambda: httpx2.get(f"{nation.url}/healthz").status_code, lambda _: False, patience=0.3)
     nation.stop()
     poll.join(world.PATIENCE)
     assert answers == [503]
@@ -254,8 +254,8 @@ def test_one_service_alone_answers_under_the_same_path(tmp_path: Path) -> None:
     assert node.stdout is not None
     assert "{" in node.stdout.readline()
     try:
-        assert httpx.get(f"http://127.0.0.1:{port}/registry/healthz").json()["service"] == "registry"
-        assert httpx.get(f"http://127.0.0.1:{port}/issuer/healthz").status_code == 404
+        assert httpx2.get(f"http://127.0.0.1:{port}/registry/healthz").json()["service"] == "registry"
+        assert httpx2.get(f"http://127.0.0.1:{port}/issuer/healthz").status_code == 404
     finally:
         node.send_signal(signal.SIGTERM)
         assert node.wait(world.PATIENCE) == Code.FINE

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from services.registry.federation import domain
@@ -56,7 +56,7 @@ def token_of(scene: Scene, tmp_path: Path, **changes: Any) -> str:
     return node_token.mint(home.signer("node-token"), home.certificates()["node-token"], **{**given, **changes})
 
 
-async def read(scene: Scene, tmp_path: Path, query: str, **headers: str) -> httpx.Response:
+async def read(scene: Scene, tmp_path: Path, query: str, **headers: str) -> httpx2.Response:
     given = {"authorization": f"Bearer {token_of(scene, tmp_path)}"}
     given |= {name.replace("_", "-"): value for name, value in headers.items()}
     return await scene.client.get(f"/log/{query}", headers=given)

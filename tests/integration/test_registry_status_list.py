@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from shared.clock import ManualClock
@@ -24,7 +24,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
         yield running_registry
 
 
-async def fetch(scene: Scene, path: str = "1", **headers: str) -> httpx.Response:
+async def fetch(scene: Scene, path: str = "1", **headers: str) -> httpx2.Response:
     """As the world does: without a token."""
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     return await scene.client.get(f"/status-lists/{path}", headers=given)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from shared.credential import written
@@ -51,7 +51,7 @@ async def handed(europe: World, credentials: list[str]) -> list[dict[str, str]]:
     return [{"credential": one, "receipt": await receipt(europe, one)} for one in credentials]
 
 
-async def stack(europe: World, handed: list[dict[str, str]], **said: Any) -> httpx.Response:
+async def stack(europe: World, handed: list[dict[str, str]], **said: Any) -> httpx2.Response:
     draft = {**europe["ee"].draft(), **LARGER}
     body = {"institution": "tartu", "credential": draft, "parts": handed, **said}
     return await europe["ee"].ask("issuer", "POST", "/credentials/stack", body)
@@ -79,7 +79,7 @@ def said_of(credential: str) -> dict[str, Any]:
     return award
 
 
-def rules(answer: httpx.Response) -> dict[str, str]:
+def rules(answer: httpx2.Response) -> dict[str, str]:
     assert answer.status_code == 422, answer.text
     return {fault["path"]: fault["rule"] for fault in answer.json()["faults"]}
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from services.verifier import repository
@@ -293,7 +293,7 @@ NO_QUESTION = (
 NO_CREDENTIAL = (b"\xff\xfe", b"eyJ.e.e", b"....", "eyJä.b.c".encode(), b"eyJhbGciOiJub25lIn0.e30.")
 
 
-async def posted(nation: Nation, content: bytes, kind: str) -> httpx.Response:
+async def posted(nation: Nation, content: bytes, kind: str) -> httpx2.Response:
     """The answer to a body as it is."""
     headers = {"authorization": f"Bearer {nation.token('verify')}", "content-type": kind}
     return await nation.clients["verifier"].post("/verifications", content=content, headers=headers)

@@ -64,7 +64,7 @@ VENDORS = (
 )
 OUTSIDE = (
     Border(
-        ("httpx", "requests", "urllib.request", "urllib3", "aiohttp", "http.client"),
+        ("httpx2", "requests", "urllib.request", "urllib3", "aiohttp", "http.client"),
         ("shared/web/outgoing/*", "services/cli/*", "shared/client.py"),
         "a service asks others by shared/web/outgoing/fetch.py only, which checks where it connects to",
     ),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
+import httpx2
 import orjson
 import pytest
 from fastapi import APIRouter, FastAPI
@@ -254,8 +254,8 @@ class ProblemlessView(View):
     subject: str
 
 
-def client_of(app: FastAPI) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node")
+def client_of(app: FastAPI) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://node")
 
 
 async def test_a_route_asks_for_a_token_then_for_its_scope() -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
@@ -99,8 +99,8 @@ class Scene:
             routes.add_api_route(path, make, methods=["POST"], dependencies=[KEYED] if path == "/things" else [])
         return make_app(service="things", title="t", version="0", settings=NodeSettings.load(node="ee"), routers=[routes])
 
-    def client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app()), base_url="http://node")
+    def client(self) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app()), base_url="http://node")
 
 
 @pytest.fixture
@@ -119,8 +119,8 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 async def post(
-    client: httpx.AsyncClient, key: str | None, body: bytes = b'{"name":"a"}', path: str = "/things"
-) -> httpx.Response:
+    client: httpx2.AsyncClient, key: str | None, body: bytes = b'{"name":"a"}', path: str = "/things"
+) -> httpx2.Response:
     headers = JSON if key is None else {**JSON, "Idempotency-Key": key}
     return await client.post(path, content=body, headers=headers)
 

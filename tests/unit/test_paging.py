@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi import FastAPI, Request, Response
 from hypothesis import given
@@ -46,11 +46,11 @@ def listing() -> FastAPI:
 
 
 @pytest.fixture
-def client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(listing()), base_url="http://node")
+def client() -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(listing()), base_url="http://node")
 
 
-async def test_following_the_links_shows_every_item_once(client: httpx.AsyncClient) -> None:
+async def test_following_the_links_shows_every_item_once(client: httpx2.AsyncClient) -> None:
     seen, address = [], "/items?limit=3"
     pages = 0
     while address:
@@ -64,18 +64,18 @@ async def test_following_the_links_shows_every_item_once(client: httpx.AsyncClie
     assert pages == 3
 
 
-async def test_a_link_keeps_the_other_parameters_and_never_the_host(client: httpx.AsyncClient) -> None:
+async def test_a_link_keeps_the_other_parameters_and_never_the_host(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/items?limit=2&noise=1", headers={"Host": "evil.example"})
     assert answer.headers["link"].startswith("</items?limit=2&noise=1&cursor=")
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=-1", "limit=x", "cursor=!", "cursor=" + "a" * 601])
-async def test_a_limit_or_cursor_out_of_form_is_a_422(client: httpx.AsyncClient, query: str) -> None:
+async def test_a_limit_or_cursor_out_of_form_is_a_422(client: httpx2.AsyncClient, query: str) -> None:
     assert (await client.get(f"/items?{query}")).status_code == 422
 
 
 @pytest.mark.parametrize("cursor", ["a", "_w", "YR", "gICA"])
-async def test_a_cursor_that_was_not_given_out_leads_nowhere(client: httpx.AsyncClient, cursor: str) -> None:
+async def test_a_cursor_that_was_not_given_out_leads_nowhere(client: httpx2.AsyncClient, cursor: str) -> None:
     answer = await client.get(f"/items?cursor={cursor}")
     assert (answer.status_code, answer.json()["type"]) == (404, "/problems/cursor-unknown")
 
@@ -99,7 +99,7 @@ def test_no_two_cursors_stand_for_one_key(cursor: str) -> None:
     [(None, 200), ("*", 200), ('"3"', 200), (' "3" ', 200), ('"2"', 412), ('"99999999999999"', 412)]
     + [(bad, 400) for bad in ("3", "", '"x"', 'W/"3"', '"3", "4"', '"0"', '"' + "9" * 30 + '"')],
 )
-async def test_a_change_needs_the_version_that_was_read(client: httpx.AsyncClient, header: str | None, status: int) -> None:
+async def test_a_change_needs_the_version_that_was_read(client: httpx2.AsyncClient, header: str | None, status: int) -> None:
     answer = await client.get("/versions/3", headers={} if header is None else {"If-Match": header})
     assert answer.status_code == status
 
@@ -108,7 +108,7 @@ async def test_a_change_needs_the_version_that_was_read(client: httpx.AsyncClien
     ("header", "status"),
     [(None, 200), ('"3"', 304), ('W/"3"', 304), ('"1", "3"', 304), ("*", 304), ('"33"', 200), ("3", 200), ("", 200)],
 )
-async def test_what_the_caller_has_is_not_sent_again(client: httpx.AsyncClient, header: str | None, status: int) -> None:
+async def test_what_the_caller_has_is_not_sent_again(client: httpx2.AsyncClient, header: str | None, status: int) -> None:
     answer = await client.get("/cached", headers={} if header is None else {"If-None-Match": header})
     assert answer.status_code == status
     assert answer.headers["etag"] == '"3"'

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request
 from hypothesis import given
@@ -43,8 +43,8 @@ def app_of(*routers: APIRouter, **more: Any) -> FastAPI:
     return make_app(service="floor", title="Floor", version="0", settings=SETTINGS, routers=routers, **more)
 
 
-def client_of(app: FastAPI) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://node")
+def client_of(app: FastAPI) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://node")
 
 
 def test_a_command_reads_json_forms_of_times_and_tuples() -> None:
@@ -221,7 +221,7 @@ async def test_the_lifespan_surrounds_the_server_and_its_failure_is_the_callers(
         raise Misconfigured("No store.")
         yield
 
-    async with serve(app_of(lifespan=lifespan)) as url, httpx.AsyncClient() as client:
+    async with serve(app_of(lifespan=lifespan)) as url, httpx2.AsyncClient() as client:
         assert (await client.get(f"{url}/healthz")).status_code == 200
         assert happened == ["opened"]
     assert happened == ["opened", "closed"]
@@ -242,12 +242,12 @@ async def test_a_request_under_way_is_answered_before_the_server_ends() -> None:
         await asyncio.sleep(0.3)
         return {"done": True}
 
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         async with serve(app_of(routes)) as url:
             asking = asyncio.create_task(client.get(f"{url}/slow"))
             await arrived.wait()
         assert (await asking).json() == {"done": True}
-        with pytest.raises(httpx.ConnectError):
+        with pytest.raises(httpx2.ConnectError):
             await client.get(f"{url}/healthz")
 
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
 from types import TracebackType
 from typing import NamedTuple, Self
 
-import httpcore
-import httpx
+import httpcore2
 
 from shared.telemetry import current_traceparent
 from shared.web.outgoing.addresses import AllowList
@@ -63,7 +63,7 @@ class Fetcher:
         self._timeout = timeout
         self._max_bytes = max_bytes
         self._tls = tls
-        self._pools: dict[bool, httpcore.AsyncConnectionPool] = {}
+        self._pools: dict[bool, httpcore2.AsyncConnectionPool] = {}
 
     async def get(
         self,
@@ -119,16 +119,16 @@ class Fetcher:
         target = Target.of(url)
         try:
             async with asyncio.timeout(seconds or self._timeout):
-                request = httpcore.Request(method, target.url, headers=_headers(target, headers, body), content=body)
+                request = httpcore2.Request(method, target.url, headers=_headers(target, headers, body), content=body)
                 return await self._send(target, request, max_bytes or self._max_bytes)
         except TimeoutError:
             raise FetchFailed("The other server did not answer in time. Try again later.") from None
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError) as error:
+        except (httpcore2.NetworkError, httpcore2.TimeoutException, httpcore2.ProtocolError, OSError) as error:
             raise FetchFailed("The connection to the other server failed. Try again later.") from error
-        except httpcore.ConnectionNotAvailable as error:
+        except httpcore2.ConnectionNotAvailable as error:
             raise FetchFailed("Too many fetches are under way. Try again later.") from error
 
-    async def _send(self, target: Target, request: httpcore.Request, limit: int) -> Fetched:
+    async def _send(self, target: Target, request: httpcore2.Request, limit: int) -> Fetched:
         response = await self._pool(plain=target.plain).handle_async_request(request)
         try:
             headers = _joined(response.headers)
@@ -143,9 +143,9 @@ class Fetcher:
         finally:
             await response.aclose()
 
-    def _pool(self, *, plain: bool) -> httpcore.AsyncConnectionPool:
+    def _pool(self, *, plain: bool) -> httpcore2.AsyncConnectionPool:
         if plain not in self._pools:
-            self._pools[plain] = httpcore.AsyncConnectionPool(
+            self._pools[plain] = httpcore2.AsyncConnectionPool(
                 ssl_context=None if plain else self._tls or default_tls(),
                 max_connections=MAX_CONNECTIONS,
                 keepalive_expiry=KEEP_ALIVE,
@@ -156,8 +156,11 @@ class Fetcher:
 
 @cache
 def default_tls() -> ssl.SSLContext:
-    """The certificates that are trusted: those of `SSL_CERT_FILE` or `SSL_CERT_DIR`, or else the usual public ones."""
-    return httpx.create_ssl_context()
+    """The certificates that are trusted: those of `SSL_CERT_FILE` or `SSL_CERT_DIR`, or else the system's."""
+    context = httpcore2.default_ssl_context()
+    if sys.version_info >= (3, 13):  # as `ssl.create_default_context` does from there on; the library leaves it out
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    return context
 
 
 def _headers(target: Target, given: Mapping[str, str] | None, body: bytes | None) -> list[tuple[str, str]]:

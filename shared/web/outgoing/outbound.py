@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from socket import SOCK_STREAM, gaierror
 
-import httpcore
+import httpcore2
 
 from shared.errors import Invalid, Unavailable
 from shared.web.outgoing.addresses import Address, AllowList, parse
@@ -69,10 +69,10 @@ class Target:
         return host if self.port == (80 if self.plain else 443) else f"{host}:{self.port}"
 
     @property
-    def url(self) -> httpcore.URL:
-        """The same for httpcore."""
+    def url(self) -> httpcore2.URL:
+        """The same for httpcore2."""
         scheme = b"http" if self.plain else b"https"
-        return httpcore.URL(scheme=scheme, host=self.host.encode(), port=self.port, target=self.path.encode())
+        return httpcore2.URL(scheme=scheme, host=self.host.encode(), port=self.port, target=self.path.encode())
 
 
 async def system_resolver(host: str, port: int) -> Sequence[str]:
@@ -107,27 +107,27 @@ class Judge:
             raise FetchFailed("The other server's name is not known. Check the address, or try again later.") from error
 
 
-class JudgedBackend(httpcore.AsyncNetworkBackend):
-    """Opens httpcore's connections, only to addresses that were judged in the same breath."""
+class JudgedBackend(httpcore2.AsyncNetworkBackend):
+    """Opens httpcore2's connections, only to addresses that were judged in the same breath."""
 
     def __init__(self, judge: Judge, *, plain: bool) -> None:
         self._judge = judge
         self._plain = plain
-        self._inner = httpcore.AnyIOBackend()
+        self._inner = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
+        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore2's
         local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.AsyncNetworkStream:
         """Connect to the first of the judged addresses that takes the connection."""
-        failed: Exception = httpcore.ConnectError("no address")
+        failed: Exception = httpcore2.ConnectError("no address")
         for address in (await self._judge.addresses(host, port, plain=self._plain))[:_TRIED]:
             try:
                 return await self._inner.connect_tcp(str(address), port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            except (httpcore2.ConnectError, httpcore2.ConnectTimeout) as error:
                 failed = error
         raise failed
