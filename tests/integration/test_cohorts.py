@@ -317,9 +317,12 @@ async def test_what_waits_is_not_another_institutions_to_erase(tmp_path: Path) -
 
 async def test_progress_is_told_event_by_event_and_what_was_seen_is_not_told_again(scene: Scene) -> None:
     cohort = await accepts(scene, csv(60))
-    told = (await scene.get(f"/cohorts/{cohort}/progress")).text.split("\n\n")
+    answer = await scene.get(f"/cohorts/{cohort}/progress")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert "no-store" in answer.headers["cache-control"]
+    told = answer.text.split("\n\n")
     last = next(event for event in reversed(told) if event.startswith("event: progress"))
-    assert orjson.loads(last.partition("data: ")[2])["state"] == "finished"
+    assert orjson.loads(last.partition("data: ")[2].partition("\n")[0])["state"] == "finished"
     assert told[-2:] == ["event: end\ndata: {}", ""]
     seen = last.partition("id: ")[2].partition("\n")[0]
     headers = {**scene.headers(), "Last-Event-ID": seen}

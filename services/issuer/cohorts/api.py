@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import Header, Path, Request, Response
+from fastapi import Depends, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from services.issuer.cohorts import handlers, repository
 from services.issuer.cohorts.commands import LARGEST_BODY, CheckCohort, CohortCheckView, CohortView, IssueCohort
@@ -26,25 +27,24 @@ LARGER_BODIES = {"/cohorts": LARGEST_BODY, "/cohorts/check": LARGEST_BODY}
 
 WATCH = 0.25
 """Seconds between two looks at a cohort that somebody watches."""
-ALIVE = 15.0
-"""Seconds after which silence is broken by a comment, so that nobody between takes the connection for dead."""
 LONGEST = 300.0
 """Seconds after which a stream of progress ends; who goes on watching connects again, as browsers do by themselves."""
 
 LINES = "application/x-ndjson"
-EVENTS = "text/event-stream"
 
 Issuer = Annotated[Caller, requires("credentials:issue")]
 Reader = Annotated[Caller, requires("credentials:read")]
 CohortId = Annotated[str, Path(pattern=f"^{REF}$", description="A cohort's id.")]
 
-
-_LINE = {"type": "string"}
-_EVENT = {"type": "object", "required": ["event", "data"], "properties": dict.fromkeys(("event", "id", "data"), _LINE)}
-
-
-def _streamed(media_type: str, schema: dict[str, Any], description: str) -> dict[int | str, dict[str, Any]]:
-    return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
+_PROGRESS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Server-sent events: `progress` with a CohortView as data, and `end` when the job ends."}
+}
+_RESULT: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "A CohortRowView a line, in the file's order.",
+        "content": {LINES: {"schema": {"type": "string"}}},
+    }
+}
 
 
 @routes.post("/cohorts/check")
@@ -87,12 +87,17 @@ async def read(request: Request, caller: Reader, cohort: CohortId) -> CohortView
     return handlers.view_of(await repository.find_cohort(IssuerContext.of(request).store, cohort, caller.institution))
 
 
+async def _watchable(request: Request, response: Response, caller: Reader, cohort: CohortId) -> None:
+    """Refuse a cohort that is not there for the caller while there is a status to say it with; no cache keeps a stream."""
+    await repository.find_cohort(IssuerContext.of(request).store, cohort, caller.institution)
+    response.headers["Cache-Control"] = "no-store"
+
+
 @routes.get(
     "/cohorts/{cohort}/progress",
-    response_class=StreamingResponse,
-    responses=_streamed(
-        EVENTS, _EVENT, "Server-sent events: `progress` with a CohortView as data, and `end` when the job ends."
-    ),
+    response_class=EventSourceResponse,
+    responses=_PROGRESS,
+    dependencies=[Depends(_watchable)],
 )
 async def progress(
     request: Request,
@@ -101,17 +106,27 @@ async def progress(
     last_event_id: Annotated[
         str, Header(max_length=40, description="The last event that was seen; it is not sent again.")
     ] = "",
-) -> Response:
-    """Watch a cohort, event by event, until its job ends."""
-    context = IssuerContext.of(request)
-    await repository.find_cohort(context.store, cohort, caller.institution)
-    return StreamingResponse(_events(context, cohort, caller.institution, last_event_id), media_type=EVENTS)
+) -> AsyncIterator[ServerSentEvent]:
+    """Watch a cohort, event by event, until its job ends. An event's id is the cohort's version, so a repeat is known as
+    one; silence is broken by a comment every fifteen seconds.
+    """
+    context, seen = IssuerContext.of(request), last_event_id
+    began = context.clock.monotonic()
+    while context.clock.monotonic() - began <= LONGEST:
+        row = await repository.find_cohort(context.store, cohort, caller.institution)
+        if (version := str(row.version)) != seen:
+            seen = version
+            yield ServerSentEvent(event="progress", id=version, data=handlers.view_of(row))
+        if row.body["ended"]:
+            yield ServerSentEvent(event="end", data={})
+            return
+        await asyncio.sleep(WATCH)
 
 
 @routes.get(
     "/cohorts/{cohort}/result",
     response_class=StreamingResponse,
-    responses=_streamed(LINES, _LINE, "A CohortRowView a line, in the file's order."),
+    responses=_RESULT,
 )
 async def result(request: Request, caller: Reader, cohort: CohortId) -> Response:
     """What became of each row, with the signed credentials, to hand to their holders."""
@@ -130,26 +145,3 @@ async def cancel(request: Request, caller: Issuer, cohort: CohortId) -> Response
     )
     context.accepted.set()
     return answer
-
-
-async def _events(context: IssuerContext, cohort: str, tenant: str | None, seen: str) -> AsyncIterator[bytes]:
-    """A cohort's progress as server-sent events (HTML, 9.2): the id is its version, so a repeat is known as one."""
-    began = quiet = context.clock.monotonic()
-    while True:
-        row = await repository.find_cohort(context.store, cohort, tenant)
-        now, version = context.clock.monotonic(), str(row.version)
-        if version != seen:
-            seen, quiet = version, now
-            yield b"event: progress\nid: %b\ndata: %b\n\n" % (
-                version.encode(),
-                handlers.view_of(row).model_dump_json().encode(),
-            )
-        if row.body["ended"]:
-            yield b"event: end\ndata: {}\n\n"
-            return
-        if now - began > LONGEST:
-            return
-        if now - quiet > ALIVE:
-            quiet = now
-            yield b":\n\n"
-        await asyncio.sleep(WATCH)
