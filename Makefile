@@ -10,10 +10,10 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-in
 	--custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long engines lint format chaos bench docs lock clean
+.PHONY: help demo test test-all long engines lint format chaos bench docs sbom lock clean
 
 help: ## Show what there is to make
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-8s %s\n' "$$name" "$$what"; done
 
 demo: $(STAMP) ## Two nations on this machine: issue, verify, revoke across the border, refuse forgeries
 	@$(BIN)/testamur demo
@@ -50,6 +50,10 @@ bench: $(STAMP) ## Measure, print a table, write build/bench.json
 
 docs: $(STAMP) ## Render the OpenAPI and AsyncAPI documents into docs/api, and docs/settings.md
 	$(BIN)/python -m tests.docs
+
+sbom: $(STAMP) ## Write what the image holds, by name, version and hash, into build/sbom.json (CycloneDX)
+	@mkdir -p build
+	@$(BIN)/python deploy/sbom.py build/sbom.json
 
 lock: $(STAMP) ## Resolve pyproject.toml again: all of it, what the image runs, what builds it; with hashes, without an index address
 	$(LOCK) --all-extras --group dev pyproject.toml -o requirements.lock
