@@ -6,6 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 BENCH ?=
 WORKERS ?= 2
+PYTHONS ?= 3.11 3.12 3.13
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 
@@ -21,6 +22,17 @@ demo: $(STAMP) ## Two nations on this machine: issue, verify, revoke across the 
 test: $(STAMP) ## The suite; its last lines say what could not run here and why
 	@$(BIN)/python -m tests.engines prepare
 	@$(BIN)/python -m tests $(WORKERS)
+
+test-all: $(STAMP) ## The unit and property tests on each of Python 3.11, 3.12 and 3.13 that is here; says which are not
+	@for one in $(PYTHONS); do \
+		if "python$$one" -c '' 2>/dev/null; then \
+			echo "Python $$one:"; \
+			$(MAKE) --no-print-directory ".venv-$$one/.installed" || exit 1; \
+			".venv-$$one/bin/python" -m pytest -q -m shared -n $(WORKERS) --dist loadfile tests/unit tests/properties || exit 1; \
+		else \
+			echo "Python $$one is not on this machine: nothing was run on it."; \
+		fi; \
+	done
 
 long: $(STAMP) ## What fills the machine: everything killed under load, whole deployments, an empty environment
 	@$(BIN)/python -m tests.engines prepare
@@ -61,7 +73,7 @@ lock: $(STAMP) ## Resolve pyproject.toml again: all of it, what the image runs, 
 	echo hatchling | $(LOCK) --constraint requirements.lock - -o deploy/build.lock
 
 clean: ## Remove what was built; the demo leaves nothing behind
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): requirements.lock pyproject.toml
@@ -71,4 +83,10 @@ $(STAMP): requirements.lock pyproject.toml
 	"$(PYTHON)" -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv-%/.installed: requirements.lock pyproject.toml $(STAMP)
+	"python$*" -m venv --clear --without-pip .venv-$*
+	$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --no-deps --no-build-isolation -e .
 	@touch $@
