@@ -30,7 +30,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_what_runs_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"services", "shared", "testamur.py"}
+    tops = {name.split("/")[0] for name in names if ".dist-info" not in name}
+    assert tops == {"services", "shared", "testamur.py", "testamur-stubs"}
     assert "services/cli/demo/data-literacy.yaml" in names
     assert not any(name.endswith((".pyc", ".db", ".jwe")) for name in names)
 
