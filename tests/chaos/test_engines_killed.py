@@ -207,9 +207,7 @@ def test_everything_killed_in_turn_under_load_loses_nothing_and_doubles_nothing(
     assert not _looked_for_again(scene), "the registry had lost what its issuer said, and found it again"
 
 
-def test_a_verifier_that_is_paused_amid_its_work_is_replaced_and_doubles_nothing_when_it_goes_on(
-    scene: Scene, load: Load
-) -> None:
+def test_a_paused_verifier_is_replaced_and_doubles_nothing_when_it_goes_on(scene: Scene, load: Load) -> None:
     leader = scene.services["pt verifier"]
     standby = replace(leader, port=free_port(), process=None)
     try:

@@ -114,7 +114,7 @@ def test_an_optional_addition_keeps_the_kind_and_every_removal_needs_a_new_one(k
 
 
 @given(st.data())
-def test_of_two_versions_of_a_kind_one_follows_the_other_just_when_it_has_all_its_optional_members(
+def test_a_version_follows_another_just_when_it_has_all_its_optional_members(
     data: st.DataObject,
 ) -> None:
     whole = accepted(data.draw(st.sampled_from(KINDS)))

@@ -81,7 +81,7 @@ async def test_the_leader_killed_amid_appends_another_leads_and_all_is_there_in_
     assert await consumer.lag() == {t: 0}
 
 
-async def test_a_committed_place_outlives_the_broker_that_kept_it_and_a_reader_hears_again_rather_than_less(
+async def test_a_committed_place_outlives_its_broker_and_a_reader_reads_again_rather_than_less(
     kafka: engines.KafkaCluster, bus: KafkaBus, t: str
 ) -> None:
     await bus.append(t, [message(str(n)) for n in range(6)])

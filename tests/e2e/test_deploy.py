@@ -108,7 +108,7 @@ def test_one_nation_on_kafka_and_mongodb_comes_up_by_one_command_and_tells_its_s
         assert [outcome.answered for outcome in story.tell_at_home(estonia)] == story.AT_HOME
 
 
-def test_one_nation_whose_engines_ask_who_comes_keeps_strangers_out_and_what_it_knows_when_all_of_it_is_killed(
+def test_one_nation_on_secured_engines_keeps_strangers_out_and_its_data_when_all_is_killed(
     tmp_path: Path,
 ) -> None:
     secrets = passwords(tmp_path)

@@ -118,7 +118,7 @@ def _nation(one: Operator, services: Mapping[str, Service]) -> Elsewhere:
     return Elsewhere(one.node, PLACES[one.node], settings, addresses=addresses, silence=silence)
 
 
-def test_two_nations_of_eight_processes_on_clusters_of_their_own_tell_the_whole_story_through_two_mirrors(
+def test_two_nations_of_eight_processes_tell_the_whole_story_through_two_mirrors(
     operators: dict[str, Operator], services: dict[str, dict[str, Service]]
 ) -> None:
     estonia, portugal = (_nation(operators[name], services[name]) for name in PLACES)

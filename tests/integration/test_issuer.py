@@ -119,7 +119,7 @@ async def test_all_that_a_verifier_would_refuse_is_named_at_once(scene: Scene) -
     assert {fault["rule"] for fault in answer.json()["faults"]} == {"issued-in-future", "level-out-of-scope"}
 
 
-async def test_one_refusal_names_what_is_missing_malformed_contradictory_out_of_scope_and_out_of_time(scene: Scene) -> None:
+async def test_one_refusal_names_all_that_is_missing_malformed_contradictory_or_out_of_scope(scene: Scene) -> None:
     await scene.accredit(isced_f=("06",))
     wrong = draft(
         title=None,
@@ -158,7 +158,7 @@ async def test_a_refused_request_may_be_mended_under_the_same_key(scene: Scene) 
     assert (await scene.issue(key="k-1"))["status"] == "issued"
 
 
-async def test_a_repeated_request_gets_the_first_answer_byte_for_byte_even_when_it_would_be_refused_now(
+async def test_a_repeated_request_gets_the_first_answer_even_when_it_would_be_refused_now(
     scene: Scene,
 ) -> None:
     await scene.accredit()

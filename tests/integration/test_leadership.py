@@ -86,7 +86,7 @@ async def test_a_leader_that_falls_silent_is_replaced_and_notices_when_it_wakes(
     loop.cancel()
 
 
-async def test_what_two_processes_say_is_sequenced_in_the_order_of_their_commits_whatever_their_clocks_show(
+async def test_what_two_processes_emit_is_sequenced_in_commit_order_whatever_their_clocks_show(
     tmp_path: Path,
 ) -> None:
     slow, fast = ShiftedClock(), ShiftedClock()

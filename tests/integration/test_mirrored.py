@@ -157,7 +157,7 @@ async def _is_well(nation: Nation, origin: str) -> bool:
     return not await trouble(nation, origin)
 
 
-async def test_a_neighbour_that_cannot_be_reached_over_http_is_heard_by_the_mirror_and_the_doctor_tells(
+async def test_a_neighbour_without_http_is_heard_by_the_mirror_and_the_doctor_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with europe_of(*at_another_address(tmp_path, free_port())) as europe, mirror(europe):

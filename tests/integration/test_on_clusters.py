@@ -62,7 +62,7 @@ def _said(capsys: pytest.CaptureFixture[str], *line: str) -> Any:
     return json.loads(told.out)
 
 
-def test_topics_are_made_in_three_copies_and_one_with_fewer_is_named_and_left_to_who_runs_the_brokers(
+def test_topics_are_made_in_three_copies_and_one_with_fewer_is_named_and_left(
     node: str, kafka: engines.KafkaCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     admin, trust = KafkaAdmin(kafka.url), topic_name(node, "trust")
@@ -133,7 +133,7 @@ class Work:
             await asyncio.sleep(0.1)
 
 
-async def test_a_broker_and_the_primary_are_killed_while_a_nation_issues_and_verifies_and_nothing_is_lost(
+async def test_a_broker_and_the_primary_are_killed_amid_work_and_nothing_is_lost(
     tmp_path: Path, clusters: tuple[engines.KafkaCluster, engines.MongoSet]
 ) -> None:
     kafka, mongo = clusters

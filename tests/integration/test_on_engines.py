@@ -106,7 +106,7 @@ async def _accredits_without_a_bus(home: Home, broker: engines.Kafka) -> None:
         await comes_to(ee, await ee.issues("tartu"), "valid")
 
 
-async def test_a_service_that_was_away_for_longer_than_the_broker_keeps_records_asks_its_own_registry(
+async def test_a_service_away_for_longer_than_the_broker_keeps_records_asks_its_own_registry(
     tmp_path: Path, broker: engines.Kafka, database: str
 ) -> None:
     (one,) = homes(tmp_path, "ee")

@@ -73,7 +73,7 @@ async def test_what_lies_outside_the_accreditation_is_refused(scene: Scene, memb
     assert await refused(scene, **members) == reason
 
 
-async def test_after_its_accreditation_is_withdrawn_an_institution_registers_nothing_and_keeps_what_it_has(
+async def test_without_accreditation_an_institution_registers_nothing_and_keeps_what_it_has(
     tmp_path: Path,
 ) -> None:
     async with registry(tmp_path) as scene:

@@ -341,7 +341,7 @@ async def test_a_relay_that_died_before_its_mark_brings_repeats_and_nothing_else
         assert reasons == ["revoked", None, None]
 
 
-async def test_a_leader_that_was_paused_amid_a_checkpoint_and_replaced_says_nothing_of_what_it_read_then() -> None:
+async def test_a_leader_paused_amid_a_checkpoint_and_replaced_says_nothing_of_what_it_read() -> None:
     async with world("ee", "pt") as europe:
         ee, pt = europe["ee"], europe["pt"]
         await ee.accredits("tartu")

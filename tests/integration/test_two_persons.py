@@ -51,7 +51,7 @@ async def confirms(scene: Scene, operation: str, subject: str) -> Any:
     return await scene.ask("POST", f"/revocations/{operation}/confirm", token=scene.token(subject))
 
 
-async def test_the_eleventh_that_one_person_corrects_is_registered_and_ends_the_old_one_once_another_confirms(
+async def test_the_eleventh_correction_of_one_person_ends_the_old_one_once_another_confirms(
     scene: Scene,
 ) -> None:
     await ten_ended(scene)

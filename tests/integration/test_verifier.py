@@ -351,7 +351,7 @@ async def test_nobody_is_told_what_will_be_true(member: str) -> None:
         assert (answer.status_code, answer.json()["type"]) == (422, "/problems/moment-ahead")
 
 
-async def test_a_sealed_europass_file_is_checked_by_the_file_alone_and_nothing_of_the_learner_is_said(europe: World) -> None:
+async def test_a_sealed_europass_file_is_checked_by_itself_and_the_learner_is_not_named(europe: World) -> None:
     answer = await europe["pt"].ask("verifier", "POST", "/verifications/europass", json.loads(sealed_example()))
     report = SealReportView.model_validate_json(answer.content)
     assert (report.verdict, [step.reason for step in report.steps[1:4]]) == (

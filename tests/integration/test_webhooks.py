@@ -142,7 +142,7 @@ async def test_a_webhook_arrives_signed_and_is_marked_delivered(stage: Stage) ->
     assert await stage.courier.step() == 0
 
 
-async def test_a_failed_webhook_comes_back_by_schedule_with_the_same_id_and_body_and_is_given_up_at_last(
+async def test_a_failed_webhook_is_sent_again_by_schedule_under_its_id_and_given_up_at_last(
     stage: Stage,
 ) -> None:
     subscription = await stage.subscribes()

@@ -13,6 +13,7 @@ from tests.lints.source import Lint, Source, sources
 LINTS: tuple[Lint, ...] = (
     shape.file_is_short,
     shape.function_is_short,
+    shape.sentence_is_short,
     shape.module_is_introduced,
     shape.public_name_is_documented,
     shape.name_says_something,

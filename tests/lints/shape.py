@@ -15,6 +15,9 @@ TEST_LINES = 400
 FUNCTION_LINES = 40
 """The longest function, its signature counted and its docstring not."""
 
+TEST_NAME = 90
+"""The longest name of a test, which is a sentence."""
+
 _ROOMS_OF_ANYTHING = frozenset({"utils", "util", "helpers", "helper", "misc", "common", "manager", "managers"})
 _VAGUE = re.compile(r"\w(Manager|Helper|Service|Util|Utils)$")
 
@@ -32,6 +35,13 @@ def function_is_short(source: Source) -> Iterator[Finding]:
         length = (function.end_lineno or function.lineno) - function.lineno + 1 - _docstring_lines(function)
         if length > FUNCTION_LINES:
             yield Finding(function.lineno, f"{function.name} has {length} lines, {FUNCTION_LINES} are the most")
+
+
+def sentence_is_short(source: Source) -> Iterator[Finding]:
+    """A test's name can be read at once: at most 90 characters."""
+    for function in source.functions if source.path.startswith("tests/") else ():
+        if function.name.startswith("test_") and len(function.name) > TEST_NAME:
+            yield Finding(function.lineno, f"{function.name} has {len(function.name)} characters, {TEST_NAME} are the most")
 
 
 def module_is_introduced(source: Source) -> Iterator[Finding]:

@@ -135,7 +135,7 @@ def test_one_anchor_cannot_lower_the_threshold_that_is_pinned() -> None:
 
 
 @pytest.mark.parametrize("asked", list(itertools.product((1, 2, 3), repeat=3)))
-def test_a_list_needs_as_many_anchors_as_are_pinned_as_the_list_held_asks_for_and_as_it_asks_for_itself(
+def test_a_list_needs_the_most_anchors_that_the_pin_the_list_held_or_itself_asks_for(
     asked: tuple[int, int, int],
 ) -> None:
     pins, held, own = asked

@@ -23,9 +23,14 @@ from tests.lints.shape import (
     module_is_introduced,
     name_says_something,
     public_name_is_documented,
+    sentence_is_short,
 )
 from tests.lints.source import Lint, Source
-from tests.lints.words import no_machine_is_named, no_package_registry_is_named, nothing_is_left_unfinished
+from tests.lints.words import (
+    no_machine_is_named,
+    no_package_registry_is_named,
+    nothing_is_left_unfinished,
+)
 
 EVENT = "shared/events/status.py"
 COMMANDS = "services/registry/trust/commands.py"
@@ -41,6 +46,7 @@ BROKEN: list[tuple[Lint, str, str, int]] = [
     (file_is_short, "tests/unit/test_a.py", "x = 1\n" * 401, 401),
     (function_is_short, "shared/a.py", LONG, 1),
     (function_is_short, "tests/a.py", "class A:\n    async " + LONG.replace("\n", "\n    "), 2),
+    (sentence_is_short, "tests/unit/test_a.py", f"async def test_{'a' * 86}(): ...\n", 1),
     (module_is_introduced, "tests/unit/a.py", "x = 1\n", 1),
     (public_name_is_documented, "shared/a.py", "class A:\n    '''A.'''\n    def b(self): ...\n", 3),
     (public_name_is_documented, "testamur.py", "async def b(): ...\n", 1),
@@ -93,6 +99,7 @@ SOUND: list[tuple[Lint, str, str]] = [
         "shared/a.py",
         "@b\n" * 9 + LONG.replace("():\n", "():\n    '''Long.\n\n    Longer.'''\n").removesuffix("    x = 1\n"),
     ),
+    (sentence_is_short, "tests/unit/test_a.py", f"def test_{'a' * 85}(): ...\ndef {'a' * 91}(): ...\n"),
     (module_is_introduced, "shared/__init__.py", ""),
     (public_name_is_documented, "shared/a.py", "def _a(): ...\nclass B:\n    '''B.'''\n    def _c(self): ...\n"),
     (public_name_is_documented, "shared/a.py", "def a():\n    '''A.'''\n    def b(): ...\n"),

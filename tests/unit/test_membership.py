@@ -57,7 +57,7 @@ def test_one_stolen_anchor_of_three_does_not_take_over_a_list_that_needs_two(hom
         Membership(home, CLOCK)  # nor at the next start, though the one before is not there any more
 
 
-def test_one_stolen_anchor_does_not_take_over_where_the_threshold_is_pinned_and_no_list_was_in_use_yet(home: Home) -> None:
+def test_one_stolen_anchor_takes_nothing_over_where_the_threshold_is_pinned(home: Home) -> None:
     home.join(listed(home, 2, C), PINS, 2)
     with pytest.raises(FederationListRefused):
         Membership(home, CLOCK)
@@ -109,7 +109,7 @@ def test_the_version_alone_that_was_remembered_before_is_completed_by_the_list_i
         Membership(home, CLOCK)
 
 
-def test_a_folder_written_before_thresholds_were_pinned_is_read_and_learns_that_of_the_list_in_use(home: Home) -> None:
+def test_a_folder_older_than_pinned_thresholds_is_read_and_learns_that_of_its_list(home: Home) -> None:
     home.join(listed(home, 2, A, B, threshold=2), PINS)
     anchors = [Anchor(kid=signer.kid, jwk=signer.public_jwk).model_dump_json() for signer in (A, B, C)]
     (home.folder / "anchors.json").write_text(f"[{','.join(anchors)}]")

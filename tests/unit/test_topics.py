@@ -125,7 +125,7 @@ def test_a_change_that_costs_records_is_marked(topic: str, found: dict[str, str]
     assert {one.setting for one in marked if one.drops} == drops
 
 
-def test_every_topic_has_the_one_writer_that_its_stream_names_and_a_neighbours_is_filled_by_registry_and_mirror() -> None:
+def test_every_topic_has_one_writer_and_a_neighbours_is_filled_by_registry_and_mirror() -> None:
     writers: dict[str, set[str]] = {}
     for right in rights_of("ee", ["pt", "be-fr"]):
         if right.operation == "WRITE" and parse_topic(right.name):
