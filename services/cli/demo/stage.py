@@ -18,7 +18,7 @@ from shared.client import Client
 from shared.credential import written
 
 EXAMPLE = Path(__file__).with_name("data-literacy.yaml")
-"""The credential that Tartu issues, as a person would write it: `examples/data-literacy.yaml` is this file."""
+"""The credential that Tartu issues, as a person would write it: a link to `examples/data-literacy.yaml`."""
 
 NOTICEABLE = 0.01
 """Seconds from which it is said how long an answer took to come out."""
