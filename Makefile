@@ -7,6 +7,8 @@ STAMP := .venv/.installed
 BENCH ?=
 WORKERS ?= 2
 PYTHONS ?= 3.11 3.12 3.13
+interpreter = $(shell for one in "python$(1)" "$$(pyenv prefix $(1) 2>/dev/null)/bin/python"; do \
+	"$$one" -c '' 2>/dev/null && { echo "$$one"; break; }; done)
 LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command "make lock"
 
@@ -25,14 +27,14 @@ test: $(STAMP) ## The suite; its last lines say what could not run here and why
 
 test-all: $(STAMP) ## The unit and property tests on each of Python 3.11, 3.12 and 3.13 that is here; says which are not
 	@for one in $(PYTHONS); do \
-		if "python$$one" -c '' 2>/dev/null; then \
-			echo "Python $$one:"; \
-			$(MAKE) --no-print-directory ".venv-$$one/.installed" || exit 1; \
-			".venv-$$one/bin/python" -m pytest -q -m shared -n $(WORKERS) --dist loadfile tests/unit tests/properties || exit 1; \
-		else \
-			echo "Python $$one is not on this machine: nothing was run on it."; \
-		fi; \
+		$(MAKE) --no-print-directory "test-on-$$one" || exit 1; \
 	done
+
+test-on-%:
+	@if [ -z "$(call interpreter,$*)" ]; then echo "Python $* is not on this machine: nothing was run on it."; exit 0; fi; \
+	echo "Python $*:"; \
+	$(MAKE) --no-print-directory ".venv-$*/.installed" && \
+	.venv-$*/bin/python -m pytest -q -m shared -n $(WORKERS) --dist loadfile tests/unit tests/properties
 
 long: $(STAMP) ## What fills the machine: everything killed under load, whole deployments, an empty environment
 	@$(BIN)/python -m tests.engines prepare
@@ -80,13 +82,13 @@ $(STAMP): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Testamur needs Python 3.11 or newer: install it, or name it with make PYTHON=/path/to/python3.11." >&2; exit 1; }
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		{ echo "$(PYTHON) is not Python 3.11 or newer: name another with make PYTHON=/path/to/python3.11." >&2; exit 1; }
-	"$(PYTHON)" -m venv .venv
+	"$(PYTHON)" -m venv --clear .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv-%/.installed: requirements.lock pyproject.toml $(STAMP)
-	"python$*" -m venv --clear --without-pip .venv-$*
+	"$(call interpreter,$*)" -m venv --clear --without-pip .venv-$*
 	$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --require-hashes -r requirements.lock
 	$(BIN)/uv pip install --quiet --python .venv-$*/bin/python --no-deps --no-build-isolation -e .
 	@touch $@
