@@ -1,6 +1,7 @@
 """The only place that asks what time it is.
 
-Everything else is handed a `Clock`, so a test can stop time, turn it back or set it a year ahead.
+Everything else is handed a `Clock`, so a test can stop time, turn it back or set it a year ahead. No two clocks agree:
+`MAX_SKEW` is how far another one may be from ours.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ from functools import lru_cache
 from typing import Annotated, Protocol
 
 from pydantic import AfterValidator, PlainSerializer
+
+MAX_SKEW = timedelta(seconds=60)
+"""How far another machine's clock may run ahead of ours, or behind it, before the times that it writes are refused."""
 
 
 @lru_cache(maxsize=4096)

@@ -59,6 +59,18 @@ def parse_topic(topic: str) -> Topic | None:
     return Topic(match[1], match[3]) if match else None
 
 
+def node_of(topic: str) -> str:
+    """The node that a topic names, or an empty text when the topic is none of ours."""
+    parts = parse_topic(topic)
+    return parts.node if parts else ""
+
+
+def stream_of(topic: str) -> str:
+    """The stream that a topic carries, or an empty text when the topic is none of ours."""
+    parts = parse_topic(topic)
+    return parts.stream if parts else ""
+
+
 @lru_cache(maxsize=4096)
 def service_urn(federation: str, node: str, service: str) -> str:
     """The CloudEvents source of a service: `urn:testamur:<fed>:<node>:<service>`."""

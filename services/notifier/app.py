@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -63,11 +62,5 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
 
 def _deliver(engine: Engine, fetcher: Fetcher, context: NotifierContext) -> None:
     courier = Courier(engine.store, engine.clock, fetcher, context.settings)
-
-    async def sweep() -> None:
-        while True:
-            await courier.sweep()
-            await asyncio.sleep(SWEEP_SECONDS)
-
     engine.spawn(courier.run, "delivery")
-    engine.spawn(sweep, "sweep")
+    engine.spawn_every(SWEEP_SECONDS, courier.sweep, "sweep of deliveries")

@@ -18,6 +18,7 @@ from services.notifier.repository import DELIVERIES, DUE, SUBSCRIPTIONS, due_key
 from services.notifier.settings import NotifierSettings
 from shared.clock import Clock
 from shared.store.port import PAGE, Document, Store, Transaction
+from shared.tasks.wakeups import wait_for
 from shared.telemetry import get_logger, histogram
 from shared.web.outgoing.fetch import Fetcher
 
@@ -49,7 +50,7 @@ class Courier:
             while True:
                 self._wake.clear()
                 await self._start(sending)
-                await self._pause()
+                await wait_for(self._wake, POLL)
 
     async def step(self) -> int:
         """Send everything that may be sent now, once; returns how much that was."""
@@ -127,13 +128,6 @@ class Courier:
         if not attempt.delivered:
             _log.info("webhook not taken", delivery=delivery.key, status=attempt.status, error=attempt.error)
         return attempt
-
-    async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(POLL):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
 
 
 async def _record(tx: Transaction, key: str, attempt: Attempt, now: float) -> None:

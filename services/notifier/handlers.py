@@ -42,6 +42,7 @@ from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, I
 from shared.inbox.received import Received
 from shared.log.outbox import Unit
 from shared.store.port import Transaction
+from shared.store.walk import every
 
 StatusChange = CredentialSuspended | CredentialReinstated | CredentialRevoked
 TrustChange = InstitutionAccredited | AccreditationWithdrawn
@@ -207,12 +208,11 @@ async def _wait(tx: Transaction, key: str, notice: Notice) -> None:
 
 async def _watched(tx: Transaction, origin: str, kid: str, stand_to: int) -> list[About]:
     """The credentials by that key, registered later than what stands, that any subscription names."""
-    found: dict[str, About] = {}
-    after, prefix = "", f"ref/{origin}/"
-    while page := await tx.scan(INTERESTS, prefix=prefix, after=after):
-        after = page[-1].key
-        for ref in dict.fromkeys(row.key.removeprefix(prefix).partition("/")[0] for row in page):
-            row = await tx.get(CREDENTIALS, f"{origin}/{ref}")
-            if row and row.body["kid"] == kid and row.body["seq"] > stand_to:
-                found[ref] = About(ref, row.body["institution"])
-    return list(found.values())
+    prefix = f"ref/{origin}/"
+    refs = [row.key.removeprefix(prefix).partition("/")[0] async for row in every(tx, INTERESTS, prefix=prefix)]
+    found: list[About] = []
+    for ref in dict.fromkeys(refs):
+        row = await tx.get(CREDENTIALS, f"{origin}/{ref}")
+        if row and row.body["kid"] == kid and row.body["seq"] > stand_to:
+            found.append(About(ref, row.body["institution"]))
+    return found

@@ -22,6 +22,7 @@ from services.notifier.domain import (
     payload,
 )
 from shared.store.port import Collection, Document, DuplicateKey, Index, Reader, Transaction
+from shared.store.walk import every
 
 SUBSCRIPTIONS = Collection("subscriptions", (Index(("owner",)),))
 """By id: `{owner, state, secret, previous, previous_until, ...}` and the members of `Subscription`."""
@@ -81,12 +82,10 @@ async def audience(tx: Transaction, notice: Notice, about: Sequence[About]) -> d
     """The subscriptions that a notice may concern, by id."""
     found: dict[str, Document] = {}
     for heading in headings(notice.origin, about):
-        after = ""
-        while page := await tx.scan(INTERESTS, prefix=f"{heading}/", after=after):
-            after = page[-1].key
-            for key in (row.key.rpartition("/")[2] for row in page):
-                if key not in found and (row := await tx.get(SUBSCRIPTIONS, key)) is not None:
-                    found[key] = row
+        async for interest in every(tx, INTERESTS, prefix=f"{heading}/"):
+            key = interest.key.rpartition("/")[2]
+            if key not in found and (row := await tx.get(SUBSCRIPTIONS, key)) is not None:
+                found[key] = row
     return found
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from shared.clock import MAX_SKEW
 from shared.errors import Invalid, Malformed
 from shared.formats import europass
 from shared.status.facts import KeyCutoff
@@ -21,13 +22,9 @@ class MomentAhead(Invalid):
     title = "The moment that is asked about lies ahead."
 
 
-AHEAD = timedelta(seconds=60)
-"""How far two honest clocks may differ."""
-
-
 def require_past(now: datetime, *moments: datetime | None) -> None:
     """Refuse a question about what will be, or what will be known: `MomentAhead`."""
-    if any(moment is not None and moment > now + AHEAD for moment in moments):
+    if any(moment is not None and moment > now + MAX_SKEW for moment in moments):
         raise MomentAhead("Ask about now, by leaving as_of and known_at out, or about an earlier moment.")
 
 

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from services.verifier.domain import Book
 from services.verifier.repository import facts_of, read_book, revision_of
+from shared.clock import MAX_SKEW
 from shared.events.registrations import CredentialRegistered
 from shared.home.membership import Membership
 from shared.ids import parse_institution
-from shared.inbox.admission import AHEAD
 from shared.inbox.dead_letters import PARKED
 from shared.inbox.freshness import KEPT, proven_by
 from shared.inbox.inbox import Inbox, OriginView
@@ -145,6 +145,6 @@ def age_of(view: OriginView, now: datetime) -> float | None:
 
 
 def _since(time: datetime | None, now: datetime) -> float | None:
-    if time is None or time > now + AHEAD:
+    if time is None or time > now + MAX_SKEW:
         return None
     return max(0.0, (now - time).total_seconds())

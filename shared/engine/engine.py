@@ -86,6 +86,16 @@ class Engine:
         """As `spawn`, while the own log is whole here: for what says something, or changes something, by itself."""
         self.spawn(lambda: self.continuity.log_complete.while_on(loop), name)
 
+    def spawn_every(self, seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
+        """Do something at once and again after each pause of so many seconds, while this process leads."""
+
+        async def loop() -> None:
+            while True:
+                await work()
+                await asyncio.sleep(seconds)
+
+        self.spawn(loop, name)
+
     async def when_log_complete(self, work: Callable[[], Awaitable[object]], name: str) -> None:
         """Do something now if the own log is whole here, and otherwise as soon as it is."""
 

@@ -42,6 +42,7 @@ from shared.settings import NodeSettings
 from shared.store.copy import require_complete
 from shared.store.open import open_store
 from shared.store.port import Collection, Store
+from shared.tasks.backoff import pause_after
 from shared.tasks.supervised import PAUSES
 from shared.telemetry import get_logger
 
@@ -122,7 +123,7 @@ async def _store(url: str, service: str, collections: Sequence[Collection]) -> S
             return await open_store(url, service, collections)
         except Unavailable as error:
             _log.warning("waiting for the store", service=service, detail=error.detail)
-            await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 2)])
+            await asyncio.sleep(pause_after(failures, PAUSES[:-1]))
             failures += 1
 
 

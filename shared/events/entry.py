@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from shared.clock import rfc3339
 from shared.errors import Malformed
 from shared.events.base import CHECKPOINTS, STREAMS, Event
-from shared.ids import NODE_NAME, parse_topic, service_urn, topic_name
+from shared.ids import NODE_NAME, service_urn, stream_of, topic_name
 from shared.jose import gate
 from shared.jose.signers import Signer, sign_token
 
@@ -93,8 +93,7 @@ class Entry(NamedTuple):
     @property
     def stream(self) -> str:
         """The stream's name, out of the signed topic."""
-        topic = parse_topic(self.envelope.topic)
-        return topic.stream if topic else ""
+        return stream_of(self.envelope.topic)
 
 
 def entry_hash(signing_input: bytes) -> str:
@@ -207,8 +206,7 @@ def _headers(detached: bytes, envelope: Mapping[str, Any], traceparent: str) -> 
 @lru_cache(maxsize=4096)
 def _source(federation: str, node: str, topic: str) -> bytes:
     """The service that writes the topic."""
-    parts = parse_topic(topic)
-    stream = STREAMS.get(parts.stream, CHECKPOINTS) if parts else CHECKPOINTS
+    stream = STREAMS.get(stream_of(topic), CHECKPOINTS)
     return service_urn(federation, node, stream.writer).encode()
 
 

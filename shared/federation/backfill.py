@@ -15,6 +15,7 @@ from shared.errors import TestamurError
 from shared.federation.log_client import Pages, Wanted
 from shared.home.membership import Membership
 from shared.ids import parse_topic
+from shared.inbox.holes import Holes
 from shared.inbox.inbox import Inbox
 from shared.telemetry import get_logger
 
@@ -37,7 +38,7 @@ class Backfill:
         self._pages = pages
         self._topics = topics
         self._clock = clock
-        self._open: dict[str, tuple[int, float]] = {}
+        self._holes = Holes((PATIENCE,))
 
     async def run(self) -> None:
         """Fill what stays missing, until cancelled."""
@@ -48,17 +49,13 @@ class Backfill:
                     await self.fill(topic)
                 except TestamurError as error:
                     _log.warning("a hole could not be filled from the own registry", topic=topic, detail=error.detail)
-                    self._open.pop(topic, None)  # its time begins anew
+                    self._holes.tried(topic, self._clock.monotonic())
 
     def stuck(self) -> list[str]:
         """The topics on which the same entry has been missing for too long."""
-        now, heard = self._clock.monotonic(), set(self._topics())
-        missing = {topic: seq for topic, seq in self._inbox.behind().items() if topic in heard}
-        held = self._open
-        self._open = {
-            topic: held[topic] if topic in held and held[topic][0] == seq else (seq, now) for topic, seq in missing.items()
-        }
-        return [topic for topic, (_, since) in self._open.items() if now - since > PATIENCE]
+        followed = set(self._topics())
+        missing = {topic: seq for topic, seq in self._inbox.behind().items() if topic in followed}
+        return self._holes.due(missing, self._clock.monotonic())
 
     async def fill(self, topic: str) -> None:
         """Ask page after page, until nothing is missing or the pages do not help."""

@@ -30,6 +30,7 @@ from shared.federation.mirror_watch import GRACE, LATE, LOOK, WELL, Expected
 from shared.home.membership import Membership
 from shared.ids import topic_name
 from shared.inbox.inbox import Inbox
+from shared.tasks.backoff import pause_after
 from shared.tasks.supervised import ended
 from shared.telemetry import get_logger
 from shared.trust.nodes import Node
@@ -123,11 +124,11 @@ class Follower:
                 cursor = await self._page(origin, stream, cursor, patient=not stuck, attempt=attempt)
             except Exception as error:  # noqa: BLE001 - whatever a neighbour sends, following must go on
                 self.heard_of[origin] = _trouble(error)
-                await asyncio.sleep(BACKOFF[min(attempt, len(BACKOFF) - 1)])
+                await asyncio.sleep(pause_after(attempt, BACKOFF))
                 attempt += 1
                 continue
             if stuck:
-                await asyncio.sleep(BACKOFF[min(attempt, len(BACKOFF) - 1)])
+                await asyncio.sleep(pause_after(attempt, BACKOFF))
                 attempt, moved = attempt + 1, self._clock.monotonic()
             elif cursor <= standing:
                 attempt = 0

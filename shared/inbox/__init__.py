@@ -1,7 +1,7 @@
 """Hearing something: from records on the bus to effects, each exactly once (protocol, section 3, T4). Read it as one
 comes in:
 
-1. `listener`      carries records from the bus, in the order of what matters most
+1. `listener`      carries records from the bus, in the order of what matters most; `holes` says what stays missing
 2. `admission`     what may be let in of a record, before anything is stored
 3. `inbox`         one transaction for a batch: facts, effects and position
 4. `ordering`      where each sound entry goes, and what it may do already; a service is handed it as `received`

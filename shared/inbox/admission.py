@@ -15,20 +15,17 @@ from typing import Literal, NamedTuple
 from pydantic import ValidationError
 
 from shared.bus.port import Record
+from shared.clock import MAX_SKEW
 from shared.errors import TestamurError
 from shared.events.base import CATALOGUE, STREAMS, Event
 from shared.events.checkpoints import Checkpoint
 from shared.events.entry import CHECKPOINT_TYP, ENTRY_TYP, Entry, parse_message
 from shared.home.membership import Membership
-from shared.ids import parse_topic
+from shared.ids import node_of, parse_topic
 from shared.jose import gate, strict_json
 from shared.jose.keys import VerificationKey
 from shared.log.keyring import Keyring
 from shared.trust.nodes import Node
-
-AHEAD = timedelta(seconds=60)
-"""How far another node's clock may run ahead of ours before its time is not used."""
-
 
 NATION_REASONS = ("unknown-nation", "suspended-nation", "left-nation")
 """Reasons that another federation list may take back."""
@@ -73,11 +70,11 @@ def examine(record: Record, membership: Membership, keyring: Keyring, now: datet
     try:
         entry = parse_message(record.value, record.headers)
     except TestamurError as error:
-        return Refused(record, "invalid", error.slug(), error.detail, _bringer(record))
+        return Refused(record, "invalid", error.slug(), error.detail, node_of(record.topic))
     fault = _out_of_scope(record, entry, membership)
     if fault is not None:
         return _untrusted(record, entry, *fault)
-    if not STREAMS[entry.stream].chained and entry.envelope.issued_at > now + AHEAD:
+    if not STREAMS[entry.stream].chained and entry.envelope.issued_at > now + MAX_SKEW:
         return _untrusted(
             record, entry, "from-the-future", "Its time lies over a minute ahead of this clock: check both clocks."
         )
@@ -159,12 +156,7 @@ def _standing(node: Node | None, entry: Entry) -> tuple[str, str] | None:
 
 
 def _untrusted(record: Record, entry: Entry, reason: str, detail: str) -> Refused:
-    return Refused(record, "untrusted", reason, detail, _bringer(record), entry.envelope.kid)
-
-
-def _bringer(record: Record) -> str:
-    topic = parse_topic(record.topic)
-    return topic.node if topic else ""
+    return Refused(record, "untrusted", reason, detail, node_of(record.topic), entry.envelope.kid)
 
 
 def is_checkpoint(sound: Sound) -> bool:

@@ -37,6 +37,7 @@ from shared.log.archive import LOG, POSITIONS
 from shared.log.keyring import SERVICE_KEYS, Keyring
 from shared.log.outbox import Outbox, Unit
 from shared.store.port import VersionConflict
+from shared.store.walk import every
 from shared.telemetry import continue_from, get_logger, span
 
 __all__ = ["COLLECTIONS", "Handler", "Inbox", "OriginView", "Received"]
@@ -222,11 +223,8 @@ class Inbox:
         return len(found)
 
     async def _revive(self) -> None:
-        after = ""
-        while rows := await self._store.scan(dead_letters.PARKED, after=after):
-            for row in rows:
-                await self._understand_now(row.key, row.body["jws"])
-            after = rows[-1].key
+        async for row in every(self._store, dead_letters.PARKED):
+            await self._understand_now(row.key, row.body["jws"])
 
     async def _understand_now(self, key: str, jws: str) -> None:
         entry = parse(jws)

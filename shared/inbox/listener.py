@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from shared.bus.port import Bus, Consumer, Record
 from shared.clock import Clock
 from shared.events.base import PUBLIC, STREAMS
 from shared.home.membership import Membership
-from shared.ids import topic_name
+from shared.ids import node_of, stream_of, topic_name
+from shared.inbox.holes import Holes
 from shared.inbox.inbox import RETRY, Inbox
+from shared.tasks.backoff import pause_after
 from shared.tasks.wakeups import Wakeups
 from shared.telemetry import get_logger
 
@@ -42,14 +43,6 @@ LOOK_AGAIN = (30.0, 300.0, 3600.0)
 """Seconds for which a hole stays open before its topic is read again from the start; the last one is repeated."""
 
 _log = get_logger("listener")
-
-
-class _Hole(NamedTuple):
-    """A topic whose checkpoint names more than was applied: up to where that is, since when, and how often it was read."""
-
-    seq: int
-    since: float
-    read: int
 
 
 class Listener:
@@ -73,7 +66,7 @@ class Listener:
         self._turn = 0
         self._limit = BATCH
         self._reading = True
-        self._holes: dict[str, _Hole] = {}
+        self._holes = Holes(LOOK_AGAIN)
         self._again: set[str] = set()
 
     def topics(self) -> list[str]:
@@ -83,7 +76,7 @@ class Listener:
             topic_name(node.name, stream) for node in self._membership.neighbours() for stream in PUBLIC if self._foreign
         ]
         rank = {stream: place for place, stream in enumerate(STREAMS)}
-        return sorted([*me, *others], key=lambda topic: rank[topic.split(".")[2]])
+        return sorted([*me, *others], key=lambda topic: rank[stream_of(topic)])
 
     def is_reading(self) -> bool:
         """Whether there is a backlog on the bus, as far as the last look tells: it gave as many records as were taken."""
@@ -115,7 +108,7 @@ class Listener:
                 await self._listen(consumer, clock)
             except RETRY as error:
                 _log.warning("waiting for the store or the bus", detail=error.detail)
-                await asyncio.sleep(BACKOFF[min(self._failures, len(BACKOFF) - 1)])
+                await asyncio.sleep(pause_after(self._failures, BACKOFF))
                 self._failures += 1
             finally:
                 await consumer.close()
@@ -156,23 +149,18 @@ class Listener:
         topics = self.topics()
         if self._turn % 2:
             return topics
-        nodes = sorted({_node(topic) for topic in topics})
+        nodes = sorted({node_of(topic) for topic in topics})
         leader = nodes[self._turn // 2 % len(nodes)] if nodes else ""
-        return sorted(topics, key=lambda topic: _node(topic) != leader)
+        return sorted(topics, key=lambda topic: node_of(topic) != leader)
 
     async def _look_again(self, consumer: Consumer, now: float) -> None:
         """Everything was read: go back to the start of a topic in which a hole has been open for long."""
-        held, heard = self._holes, set(self.topics())
-        behind = {topic: seq for topic, seq in self._inbox.behind().items() if topic in heard}
-        self._holes = {
-            topic: held[topic] if topic in held and held[topic].seq == seq else _Hole(seq, now, 0)
-            for topic, seq in behind.items()
-        }
-        for topic, hole in self._holes.items():
-            if now - hole.since >= LOOK_AGAIN[min(hole.read, len(LOOK_AGAIN) - 1)]:
-                _log.warning("a hole stays open; the topic is read again from its start", topic=topic, after=hole.seq)
-                self._holes[topic] = hole._replace(since=now, read=hole.read + 1)
-                await consumer.seek(topic, 0)
+        followed = set(self.topics())
+        behind = {topic: seq for topic, seq in self._inbox.behind().items() if topic in followed}
+        for topic in self._holes.due(behind, now):
+            _log.warning("a hole stays open; the topic is read again from its start", topic=topic, after=behind[topic])
+            self._holes.tried(topic, now)
+            await consumer.seek(topic, 0)
 
     async def _go_by_newest_list(self) -> None:
         """Judge by the newest list whatever was on the bus once it was there, and again what an earlier one kept out."""
@@ -187,7 +175,3 @@ class Listener:
         await consumer.commit(reached)
         for topic in reached:
             self.grown.fire(topic)
-
-
-def _node(topic: str) -> str:
-    return topic.split(".")[1]

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from shared.events.base import STREAMS
 from shared.events.chain import Position, log_prefix
-from shared.ids import topic_name
+from shared.ids import stream_of, topic_name
 from shared.inbox.freshness import FRESHNESS, announced, proven_time
 from shared.inbox.ordering import CONTRADICTIONS, PENDING
 from shared.log.archive import POSITIONS, position_of
@@ -42,25 +42,25 @@ class OriginView:
         if self.contradictory:
             return {}
         lacking = self.waiting | {topic for topic, place in self.announced.items() if place > self._reached(topic)}
-        return {topic: self.seq(_stream(topic)) for topic in lacking}
+        return {topic: self.seq(stream_of(topic)) for topic in lacking}
 
     def reaches(self, stream: str) -> tuple[int, int] | None:
         """Up to which epoch and sequence a stream is known to go on beyond where it is applied; None when all is here.
         As long as no checkpoint could be taken, for want of keys, at least the next entry is.
         """
-        missing = [topic for topic in self.behind() if _stream(topic) == stream]
+        missing = [topic for topic in self.behind() if stream_of(topic) == stream]
         if self.contradictory or (self.checkpoint_seq and not missing):
             return None
         epoch, seq, _ = self.position(stream)
         return max([(epoch, seq + 1), *(self.announced[topic] for topic in missing if topic in self.announced)])
 
     def _reached(self, topic: str) -> tuple[int, int]:
-        return self.position(_stream(topic))[:2]
+        return self.position(stream_of(topic))[:2]
 
 
 async def read_view(reader: Reader, origin: str) -> OriginView:
     """See what a store says of a node."""
-    positions = {_stream(row.key): position_of(row) for row in await reader.scan(POSITIONS, prefix=f"testamur.{origin}.")}
+    positions = {stream_of(row.key): position_of(row) for row in await reader.scan(POSITIONS, prefix=f"testamur.{origin}.")}
     freshness = await reader.get(FRESHNESS, origin)
     newest = (freshness.body["newest"] if freshness else None) or {"seq": 0}
     return OriginView(
@@ -78,7 +78,3 @@ async def _waiting(reader: Reader, origin: str) -> frozenset[str]:
         return frozenset()
     topics = [topic_name(origin, stream) for stream in STREAMS]
     return frozenset([topic for topic in topics if await reader.scan(PENDING, prefix=log_prefix(topic), limit=1)])
-
-
-def _stream(topic: str) -> str:
-    return topic.split(".")[2]

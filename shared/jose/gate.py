@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from shared.clock import MAX_SKEW
 from shared.jose import strict_json
 from shared.jose.algorithms import ALGORITHMS
 from shared.jose.keys import VerificationKey
@@ -50,9 +51,6 @@ __all__ = [
 
 KeyFinder = Callable[[Mapping[str, Any]], VerificationKey | None]
 """Finds our record of the key that a header names, or None. It gets unverified members: it looks up and never follows."""
-
-LEEWAY = 60
-"""Seconds by which two honest clocks may differ."""
 
 
 def verify(token: Token, key: VerificationKey) -> None:
@@ -106,9 +104,9 @@ def claims(token: Token) -> dict[str, Any]:
     return members
 
 
-def check_times(members: Mapping[str, Any], now: datetime, leeway: int = LEEWAY) -> None:
+def check_times(members: Mapping[str, Any], now: datetime) -> None:
     """Check `exp` (required), `nbf` and `iat` at `now`; raises `TokenExpired`, `TokenNotYetValid` or `TokenMalformed`."""
-    instant = now.timestamp()
+    instant, leeway = now.timestamp(), MAX_SKEW.total_seconds()
     expires = _seconds(members, "exp")
     if expires is None:
         raise TokenMalformed("The token has no `exp`. Send one that expires.", reason="times")

@@ -21,7 +21,7 @@ from shared.log.archive import HEADS, LOG, archived, as_body, position_of
 from shared.log.relay import Relay
 from shared.log.signing import Signing
 from shared.store.port import Document, Store, Transaction
-from shared.tasks.wakeups import Wakeups
+from shared.tasks.wakeups import Wakeups, wait_for
 
 BUSY_INTERVAL = 0.25
 """Seconds at least between two checkpoints: a busy node says one for many batches."""
@@ -48,11 +48,7 @@ class Checkpointer:
             relay.wake.set()
             grown.fire(self._topic)
             await asyncio.sleep(BUSY_INTERVAL)
-            try:
-                async with asyncio.timeout(max(self._interval - BUSY_INTERVAL, 0.0)):
-                    await self.wake.wait()
-            except TimeoutError:
-                continue
+            await wait_for(self.wake, max(self._interval - BUSY_INTERVAL, 0.0))
 
     async def make(self) -> None:
         """Make one checkpoint of this moment."""

@@ -24,6 +24,7 @@ from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
 from shared.log.archive import POSITIONS, position_of
 from shared.store.port import Collection, Document, Reader, Store, Transaction
+from shared.store.walk import every
 from shared.trust.certificates import ServiceKey, read_certificate
 
 SERVICE_KEYS = Collection("service_keys")
@@ -50,11 +51,8 @@ class Keyring:
 
     async def load(self) -> None:
         """Read every certificate; called at start."""
-        after = ""
-        while page := await self._store.scan(SERVICE_KEYS, after=after):
-            for row in page:
-                self._remember(row)
-            after = page[-1].key
+        async for row in every(self._store, SERVICE_KEYS):
+            self._remember(row)
         self._judge_again()
 
     async def learn(self, origin: str, kid: str) -> None:

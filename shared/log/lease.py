@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from shared.clock import MAX_SKEW
 from shared.errors import Conflict
 from shared.store.port import Collection, Store, Transaction, VersionConflict
 
@@ -16,9 +17,6 @@ LEASES = Collection("leases")
 
 TERM = timedelta(seconds=2)
 """How long a lease lasts without being renewed; a standby takes over after that. Short, since the token keeps harm out."""
-
-AHEAD = timedelta(seconds=60)
-"""How far another process's clock may run ahead of ours. A lease that lasts longer was written by a clock that was wrong."""
 
 
 class LeaseLost(Conflict):
@@ -37,8 +35,8 @@ async def acquire(store: Store, name: str, holder: str, now: datetime) -> int | 
             await tx.insert(LEASES, name, {"holder": holder, "token": 1, "until": until})
             return 1
         mine = held.body["holder"] == holder
-        if not mine and now < datetime.fromtimestamp(held.body["until"], UTC) <= now + TERM + AHEAD:
-            return None
+        if not mine and now < datetime.fromtimestamp(held.body["until"], UTC) <= now + TERM + MAX_SKEW:
+            return None  # a lease that lasts longer was written by a clock that was wrong
         token = int(held.body["token"]) + (not mine)
         await tx.put(LEASES, name, {"holder": holder, "token": token, "until": until}, expect=held.version)
         return token

@@ -20,6 +20,8 @@ from shared.events.entry import parse, stored_message
 from shared.ids import topic_name
 from shared.log.archive import position_of, read_on
 from shared.store.port import Collection, Document, Store, Transaction
+from shared.tasks.backoff import pause_after
+from shared.tasks.wakeups import wait_for
 from shared.telemetry import get_logger
 
 MARKS = Collection("marks")
@@ -54,14 +56,10 @@ class Relay:
             except Unavailable as error:
                 _log.warning("waiting for the store or the bus", detail=error.detail)
                 self._looked_at.clear()  # when it is back, it may be another one
-                await asyncio.sleep(BACKOFF[min(failures, len(BACKOFF) - 1)])
+                await asyncio.sleep(pause_after(failures, BACKOFF))
                 failures += 1
                 continue
-            try:
-                async with asyncio.timeout(IDLE):
-                    await self.wake.wait()
-            except TimeoutError:
-                continue
+            await wait_for(self.wake, IDLE)
 
     async def step(self) -> int:
         """Publish the next entries of the first topic that has any; returns how many."""

@@ -28,6 +28,7 @@ from shared.log.lease import acquire, fence, release
 from shared.log.outbox import OUTBOX, Outbox
 from shared.log.signing import Signing
 from shared.store.port import Document, Transaction
+from shared.tasks.wakeups import wait_for
 from shared.telemetry import get_logger
 
 BATCH = 500
@@ -77,7 +78,7 @@ class Sequencer:
                 self._outbox.filled.clear()
                 while await self.step():
                     pass
-                await _wait(self._outbox.filled, IDLE)
+                await wait_for(self._outbox.filled, IDLE)
         finally:
             if self._token is not None:
                 await release(self._store, "sequencer", self._token)
@@ -167,11 +168,3 @@ def _said(row: Document) -> Said:
     body = row.body
     at = datetime.fromisoformat(body["at"])
     return Said(body["stream"], body["kind"], body["sub"], body["value"].encode(), body["id"], at)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        pass

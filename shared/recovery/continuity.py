@@ -28,10 +28,11 @@ from shared.errors import TestamurError, Unavailable
 from shared.events.base import CHECKPOINTS
 from shared.events.chain import Position
 from shared.events.checkpoints import Checkpoint
-from shared.ids import parse_topic, topic_name
+from shared.ids import stream_of, topic_name
 from shared.log.archive import HEADS, hash_at, position_of
 from shared.recovery.holders import THE_BUS, Held, Holders, is_checkpoint
 from shared.store.port import Store
+from shared.tasks.backoff import pause_after
 from shared.tasks.toggle import Toggle
 from shared.telemetry import get_logger
 
@@ -66,8 +67,7 @@ class Claim(NamedTuple):
     @property
     def stream(self) -> str:
         """The stream's name."""
-        named = parse_topic(self.topic)
-        return named.stream if named else self.topic
+        return stream_of(self.topic)
 
 
 class Continuity:
@@ -139,7 +139,7 @@ class Continuity:
                 await asyncio.sleep(LOOK)
                 await self.compare()
                 continue
-            await asyncio.sleep(AGAIN[min(tries, len(AGAIN) - 1)])
+            await asyncio.sleep(pause_after(tries, AGAIN))
             tries += 1
             if self.silent():
                 await self.ask()
@@ -187,7 +187,7 @@ class Continuity:
         if not self._missing:
             return ""
         holders = ", ".join(sorted({claim.holder for claim in self._missing.values()}))
-        places = ", ".join(f"{_stream(topic)} {seq}" for topic, (_, seq) in sorted(self.claimed().items()))
+        places = ", ".join(f"{stream_of(topic)} {seq}" for topic, (_, seq) in sorted(self.claimed().items()))
         said = f"This store is older than the node's own log: {holders} holds entries that are not here, up to {places}."
         return f"{said} {self._stuck or 'They are being pulled back; nothing else is signed until then.'}"
 
@@ -242,8 +242,3 @@ class Continuity:
         self._held = not log_complete
         if log_complete != self.log_complete.on:
             await self.log_complete.set(log_complete)
-
-
-def _stream(topic: str) -> str:
-    named = parse_topic(topic)
-    return named.stream if named else topic

@@ -23,7 +23,6 @@ from shared.errors import TestamurError
 from shared.events.base import CHECKPOINTS, STREAMS, Event, Stream
 from shared.events.chain import Position
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
-from shared.federation.log_client import PAGE
 from shared.inbox.received import Handler, Received
 from shared.log.archive import HEADS, LOG, archived, as_body, position_of
 from shared.log.keyring import Keyring, keep
@@ -33,6 +32,8 @@ from shared.recovery.continuity import Continuity
 from shared.recovery.holders import Held
 from shared.recovery.own_entries import OwnEntries
 from shared.store.port import Collection, Document, Transaction
+from shared.store.walk import every
+from shared.tasks.backoff import pause_after
 from shared.telemetry import get_logger
 
 BATCH = 200
@@ -90,7 +91,7 @@ class Recovery:
                 self._continuity.stuck(error.detail)
             failures = 0 if taken else failures + 1
             if failures and not self._continuity.log_complete.on:
-                await asyncio.sleep(PAUSES[min(failures - 1, len(PAUSES) - 1)])
+                await asyncio.sleep(pause_after(failures - 1, PAUSES))
 
     async def _pull(self) -> int:
         """Take back what can be had now; returns how many entries that were."""
@@ -223,12 +224,7 @@ class NotUnderstood(TestamurError):
 
 async def _all_waiting(tx: Transaction) -> dict[str, Document]:
     """Every row of the outbox by its event's id."""
-    found: dict[str, Document] = {}
-    after = ""
-    while rows := await tx.scan(OUTBOX, after=after, limit=PAGE):
-        found |= {row.body["id"]: row for row in rows}
-        after = rows[-1].key
-    return found
+    return {row.body["id"]: row async for row in every(tx, OUTBOX)}
 
 
 async def _put(tx: Transaction, collection: Collection, key: str, body: dict[str, object]) -> None:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import orjson
 
 from shared.store.port import PAGE, Collection, Document, Reader
+from shared.store.walk import pages
 
 Step = Callable[[int], None]
 """Told how many documents more are done, after each page. It may raise: what is done by then stands."""
@@ -45,16 +46,11 @@ async def first_difference(one: Reader, other: Reader, collection: Collection) -
 
 
 async def walk(store: Reader, collection: Collection, step: Step = lambda _: None) -> AsyncGenerator[Document]:
-    """Every document of a collection, in key order."""
-    after = ""
-    while True:
-        rows = await store.scan(collection, after=after, limit=PAGE)
+    """Every document of a collection, in key order; `step` is told of each page that is done."""
+    async for rows in pages(store, collection, limit=PAGE):
         for row in rows:
             yield row
         step(len(rows))
-        if len(rows) < PAGE:
-            return
-        after = rows[-1].key
         await asyncio.sleep(0)  # a store that never waits would keep a signal from being heard
 
 

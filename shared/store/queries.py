@@ -9,9 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from shared.store.port import Collection, Scalar
+
+TAKEN = "A document of that key or unique value is there already; read it and go on from there."
+CHANGED = "The document is at another version than the one that was read; read it again and repeat."
+FOREIGN_AWAIT = "a transaction may await nothing but its own store"
+
+Table = TypeVar("Table")
 
 _COLLECTION = re.compile(r"[a-z_]+")
 _MEMBER = re.compile(r"[a-z][a-z0-9_]*")
@@ -35,6 +41,14 @@ def span(prefix: str, after: str, *, reverse: bool) -> Span:
     if after and after >= prefix:
         return Span(after, True, upper)
     return Span(lower, False, upper)
+
+
+def table_of(tables: Mapping[str, Table], collection: Collection) -> Table:
+    """An adapter's table of a collection; `LookupError` when the collection was not prepared."""
+    table = tables.get(collection.name)
+    if table is None:
+        raise LookupError(f"the collection {collection.name} was not prepared")
+    return table
 
 
 def require_names(collection: Collection) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from shared.clock import Clock
+from shared.tasks.backoff import pause_after
 from shared.telemetry import get_logger
 
 PAUSES = (0.1, 1.0, 5.0, 30.0)
@@ -37,7 +38,7 @@ async def supervised(loop: Callable[[], Awaitable[None]], name: str, clock: Cloc
         except Exception:  # noqa: BLE001 - whatever it was, the loop must come back
             _log.exception("a background loop failed; it starts again", loop=name)
             failures = 0 if clock.monotonic() - began > WELL else failures
-            await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+            await asyncio.sleep(pause_after(failures, PAUSES))
             failures += 1
 
 

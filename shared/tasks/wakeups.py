@@ -1,8 +1,20 @@
-"""Who waits for a log to grow: long polls sleep here until the topic they follow gets longer."""
+"""Waiting for something to happen, or for a time at most: `wait_for` waits for one event; in `Wakeups` long polls sleep
+until the topic that they follow grows.
+"""
 
 from __future__ import annotations
 
 import asyncio
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> bool:
+    """Wait until an event is set, for so many seconds at most; returns whether it was set. It is not cleared."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 class Wakeups:
@@ -26,10 +38,4 @@ class Wakeups:
         """Sleep until the topic grows, at most so many seconds; returns whether it did. Look at the log after taking the
         event and before sleeping, or use a short wait: a growth in between is not remembered.
         """
-        event = self._events.setdefault(topic, asyncio.Event())
-        try:
-            async with asyncio.timeout(seconds):
-                await event.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await wait_for(self._events.setdefault(topic, asyncio.Event()), seconds)

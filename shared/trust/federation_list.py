@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import orjson
 from pydantic import ValidationError
 
+from shared.clock import MAX_SKEW
 from shared.errors import Invalid, Malformed, Misconfigured
 from shared.events.entry import digest
 from shared.jose import gate, purpose, strict_json
@@ -34,9 +35,6 @@ from shared.trust.pinned import Pinned
 
 GRACE = timedelta(days=14)
 """How long an expired list still serves, with a warning."""
-
-AHEAD = timedelta(seconds=60)
-"""How far another's clock may run ahead of ours."""
 
 MAX_LIST_BYTES = 1024 * 1024
 """The longest list we read; a node takes about one kilobyte."""
@@ -138,7 +136,7 @@ def verify(
         raise FederationListContradicts(
             "A different one of this version was taken before. Ask the anchors which one they mean."
         )
-    if listed.issued > now + AHEAD:
+    if listed.issued > now + MAX_SKEW:
         raise FederationListRefused("It is dated ahead of this clock. Check the clock, or wait.")
     return Taken(listed, here)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -78,11 +77,5 @@ async def open_floor(
         app.state.checks.update(engine.checks)
         app.state.engine = engine
         floor = Floor(engine, Door(engine.outbox, engine.continuity.require_complete), fetcher)
-        engine.spawn(lambda: _sweep(floor.door), "sweep")
+        engine.spawn_every(SWEEP_SECONDS, floor.door.sweep, "sweep")
         yield floor
-
-
-async def _sweep(door: Door) -> None:
-    while True:
-        await door.sweep()
-        await asyncio.sleep(SWEEP_SECONDS)

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.verifier.repository import FACTS
-from shared.clock import ManualClock
+from shared.clock import MAX_SKEW, ManualClock
 from shared.events.base import CHECKPOINTS, REGISTRATIONS, STATUS, TRUST, Stream
 from shared.events.chain import Position, Standing, stand
 from shared.events.checkpoints import Head
@@ -28,7 +28,7 @@ from shared.jose.signers import LocalSigner
 from shared.log import archive, outbox
 from shared.log.archive import HEADS, LOG, position_of
 from shared.log.checkpointer import Checkpointer
-from shared.log.lease import AHEAD, LEASES, TERM, LeaseLost, acquire, release
+from shared.log.lease import LEASES, TERM, LeaseLost, acquire, release
 from shared.log.outbox import OUTBOX, Outbox, Unit
 from shared.log.relay import MARKS
 from shared.log.sequencer import Sequencer
@@ -245,7 +245,7 @@ async def test_a_holder_whose_clock_was_wrong_does_not_keep_the_lease_for_ever(t
         await scene.says(1)
         assert await scene.sequencer(0, clock=wrong_clock).step() == 1
         await scene.says(1)
-        scene.clock.advance(seconds=(TERM + AHEAD).total_seconds() + 1)
+        scene.clock.advance(seconds=(TERM + MAX_SKEW).total_seconds() + 1)
         assert await scene.sequencer(1).step() == 1
         assert await scene.all_said_once()
 
@@ -308,7 +308,7 @@ async def _play(folder: Path, made: Sequence[tuple[str, int]]) -> None:
             await _finish(players[number], task)
         standby = scene.sequencer(0)  # looks now, and once more after the longest time that a lease can still last
         await standby.step()
-        scene.clock.advance(seconds=(TERM + AHEAD).total_seconds() + 1)
+        scene.clock.advance(seconds=(TERM + MAX_SKEW).total_seconds() + 1)
         await standby.step()
         assert await scene.all_said_once()
 

@@ -13,7 +13,6 @@ What is lost if the process dies here: signatures that nobody has seen. The next
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import orjson
@@ -34,6 +33,7 @@ from shared.credential.faults import Fault
 from shared.errors import TestamurError, Unavailable
 from shared.log.outbox import Outbox, Unit
 from shared.store.port import Document, DuplicateKey, VersionConflict
+from shared.tasks.wakeups import wait_for
 from shared.telemetry import get_logger
 
 LOOK = 1.0
@@ -67,9 +67,7 @@ class Worker:
             self._context.accepted.clear()
             while await self.round():
                 continue
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK):
-                    await self._context.accepted.wait()
+            await wait_for(self._context.accepted, LOOK)
 
     async def round(self) -> bool:
         """One chunk of each cohort that has not ended; whether any of them moved."""

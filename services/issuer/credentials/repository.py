@@ -20,6 +20,7 @@ from shared.inbox.received import Received
 from shared.status.facts import Fact, by_credential, from_document, key_cutoff, to_document
 from shared.status.fold import State, fold
 from shared.store.port import Collection, Document, DuplicateKey, Index, Reader, Transaction
+from shared.store.walk import every
 from shared.trust.accreditation import TrustFact
 
 CREDENTIALS = Collection("credentials", (Index(("institution",)),))
@@ -228,12 +229,7 @@ async def _facts(reader: Reader, prefix: str) -> Iterable[Fact]:
 
 
 async def _all(reader: Reader, collection: Collection, prefix: str) -> list[Document]:
-    found: list[Document] = []
-    after = ""
-    while rows := await reader.scan(collection, prefix=prefix, after=after):
-        found += rows
-        after = rows[-1].key
-    return found
+    return [row async for row in every(reader, collection, prefix=prefix)]
 
 
 async def _keep(tx: Transaction, collection: Collection, key: str, body: dict[str, Any]) -> bool:

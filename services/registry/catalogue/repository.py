@@ -12,6 +12,7 @@ from services.registry.catalogue.domain import MOST_OFFERS, CatalogueFull, Liste
 from shared.clock import rfc3339
 from shared.credential.offer import Offer
 from shared.store.port import Collection, Document, Index, Reader, Transaction
+from shared.store.walk import every
 
 OFFERS = Collection("offers", (Index(("origin",)),))
 """By `<node>/<institution>/<offer>`: `{origin, version, published, change, document}`; no document: withdrawn."""
@@ -32,12 +33,7 @@ async def find(reader: Reader, key: str) -> Document | None:
 
 async def of_institution(reader: Reader, node: str, institution: str) -> list[Document]:
     """The rows of an institution's offers."""
-    found: list[Document] = []
-    prefix, after = f"{node}/{institution}/", ""
-    while rows := await reader.scan(OFFERS, prefix=prefix, after=after):
-        found += rows
-        after = rows[-1].key
-    return found
+    return [row async for row in every(reader, OFFERS, prefix=f"{node}/{institution}/")]
 
 
 async def keep(tx: Transaction, key: str, version: int, document: Mapping[str, Any] | None, at: datetime) -> None:

@@ -12,18 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
+from shared.clock import MAX_SKEW
 from shared.errors import Conflict, Invalid, NotFound
 from shared.events.issuance import CredentialIssued
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialSuspended, PublicReason
 
 Status = Literal["active", "suspended", "revoked"]
-
-AHEAD = timedelta(seconds=60)
-"""How far the clock of whoever names a time may run ahead of ours."""
 
 UNKNOWN_REF = "Check the ref. A credential appears here once its issuance has been heard."
 """The one answer to a ref that is not there, or not the caller's."""
@@ -165,7 +163,7 @@ def changed_before(held: Credential, said: CredentialSuspended | CredentialReins
 
 def check_effective(effective: datetime | None, now: datetime) -> datetime:
     """The moment a revocation counts from: now, or an earlier one that was given; raises `EffectiveInFuture`."""
-    if effective is not None and effective > now + AHEAD:
+    if effective is not None and effective > now + MAX_SKEW:
         raise EffectiveInFuture("Give the present or a past time, or leave it out; until then, suspend the credential.")
     return min(effective or now, now)
 

@@ -9,6 +9,7 @@ from services.registry.credentials.domain import Status
 from services.registry.credentials.repository import CREDENTIALS
 from services.registry.status.domain import length_for
 from shared.store.port import Collection, Document, Reader, Transaction
+from shared.store.walk import every
 
 STATUS_LISTS = Collection("status_lists")
 """By name: `{length}`; its version rises with each change of a bit."""
@@ -41,9 +42,5 @@ async def find(reader: Reader, name: str) -> Document | None:
 
 async def indexes(reader: Reader, name: str, status: Status) -> list[int]:
     """The places in the list of all credentials of that status."""
-    found: list[int] = []
-    after = ""
-    while rows := await reader.scan(CREDENTIALS, where={"status_list": name, "status": status}, after=after):
-        found += [row.body["status_index"] for row in rows]
-        after = rows[-1].key
-    return found
+    rows = every(reader, CREDENTIALS, where={"status_list": name, "status": status})
+    return [row.body["status_index"] async for row in rows]

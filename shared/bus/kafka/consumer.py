@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 
 from aiokafka import errors as kafka
 
@@ -19,6 +18,7 @@ from shared.bus.kafka.errors import FAILURES
 from shared.bus.kafka.reader import Reader
 from shared.bus.port import Record
 from shared.clock import Clock, SystemClock
+from shared.tasks.wakeups import wait_for
 from shared.telemetry import get_logger
 
 LOOK = 0.5
@@ -193,9 +193,7 @@ class KafkaConsumer:
 
     async def _wait(self, wait: float, found: dict[str, list[Record]]) -> None:
         if self._reader is None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._closing.wait()
+            await wait_for(self._closing, wait)
             return
         for record in await self._reader.first(wait):
             found[record.topic] = [record]

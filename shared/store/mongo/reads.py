@@ -19,6 +19,7 @@ from pymongo.read_concern import ReadConcern
 from shared.store.mongo.errors import CLOSED, in_words, worded
 from shared.store.mongo.table import CODEC, Table, document
 from shared.store.port import PAGE, Collection, Document, Scalar, StoreUnavailable
+from shared.store.queries import table_of
 
 KEYS = 500
 """How many keys one question names."""
@@ -131,10 +132,7 @@ class MongoReads:
     def _table(self, collection: Collection) -> Table:
         if self._closed:
             raise StoreUnavailable(CLOSED)
-        table = self._tables.get(collection.name)
-        if table is None:
-            raise LookupError(f"the collection {collection.name} was not prepared")
-        return table
+        return table_of(self._tables, collection)
 
 
 def _answer(waiting: _Waiting, found: list[Any]) -> None:

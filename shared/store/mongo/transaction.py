@@ -17,10 +17,7 @@ from typing import Any
 from shared.store.mongo.snapshot import ANY, Look, Page, Place, Question, Row, Snapshot, Tally
 from shared.store.mongo.table import Table, UniqueValue
 from shared.store.port import PAGE, Body, Collection, Document, DuplicateKey, Scalar, VersionConflict, Work
-
-_FOREIGN_AWAIT = "a transaction may await nothing but its own store"
-_TAKEN = "A document of that key or unique value is there already; read it and go on from there."
-_CHANGED = "The document is at another version than the one that was read; read it again and repeat."
+from shared.store.queries import CHANGED, FOREIGN_AWAIT, TAKEN, table_of
 
 
 class Layer:
@@ -56,7 +53,7 @@ class MongoTransaction:
 
     async def get(self, collection: Collection, key: str) -> Document | None:
         """The document of that key, or None."""
-        table = self._table(collection)
+        table = table_of(self._tables, collection)
         row = self._known(table, key)
         if row is None:
             row = await self._look(table, key)
@@ -73,7 +70,7 @@ class MongoTransaction:
         reverse: bool = False,
     ) -> list[Document]:
         """One page in key order; see the port."""
-        table = self._table(collection)
+        table = table_of(self._tables, collection)
         search = table.search(where, prefix, after, reverse=reverse)
         if limit <= 0:
             return []
@@ -85,7 +82,7 @@ class MongoTransaction:
 
     async def count(self, collection: Collection, where: Mapping[str, Scalar] | None = None) -> int:
         """How many documents match."""
-        table = self._table(collection)
+        table = table_of(self._tables, collection)
         search = table.search(where)
         changed = self._changed(table)
         stored: int = await Tally(table, search, list(changed))
@@ -97,7 +94,7 @@ class MongoTransaction:
 
     async def insert_many(self, collection: Collection, rows: Sequence[tuple[str, Body]]) -> None:
         """Add all documents or, with `DuplicateKey`, none."""
-        table = self._table(collection)
+        table = table_of(self._tables, collection)
         new = [(key, table.encode(key, body), table.unique_values(body)) for key, body in rows]
         if self._careful:
             unknown = [key for key, _, _ in new if self._known(table, key) is None]
@@ -108,7 +105,7 @@ class MongoTransaction:
             row = self._known(table, key)
             there = row is not None and row.version
             if there or key in keys or not values.isdisjoint(uniques) or self._is_taken(table, key, uniques):
-                raise DuplicateKey(_TAKEN)
+                raise DuplicateKey(TAKEN)
             keys.add(key)
             values.update(uniques)
         for key, raw, uniques in new:
@@ -116,7 +113,7 @@ class MongoTransaction:
 
     async def put(self, collection: Collection, key: str, body: Body, expect: int) -> int:
         """Replace the body at version `expect` and return the new version, or `VersionConflict`."""
-        table = self._table(collection)
+        table = table_of(self._tables, collection)
         raw, uniques = table.encode(key, body), table.unique_values(body)
         row = self._known(table, key)
         if self._careful and (row is None or uniques):
@@ -125,20 +122,20 @@ class MongoTransaction:
         elif row is None and self._is_taken(table, key, uniques):  # which of the two errors it is must not be assumed
             row = await self._look(table, key)
         if row is not None and row.version != expect:
-            raise VersionConflict(_CHANGED)
+            raise VersionConflict(CHANGED)
         if self._is_taken(table, key, uniques):
-            raise DuplicateKey(_TAKEN)
+            raise DuplicateKey(TAKEN)
         self._write(table, key, row, expect + 1, expect, raw, uniques)
         return expect + 1
 
     async def delete(self, collection: Collection, key: str, expect: int | None = None) -> None:
         """Remove a document; `VersionConflict` when it is not at version `expect`."""
-        table = self._table(collection)
+        table = table_of(self._tables, collection)
         row = self._known(table, key)
         if row is None and self._careful and expect is not None:
             row = await self._look(table, key)
         if row is not None and expect not in (None, row.version or None):
-            raise VersionConflict(_CHANGED)
+            raise VersionConflict(CHANGED)
         if row is None or row.version:
             self._write(table, key, row, 0, ANY if expect is None else expect)
 
@@ -153,12 +150,6 @@ class MongoTransaction:
             and below.holders.keys().isdisjoint(self.own.holders)
             and self.scanned.isdisjoint(place[0] for place in (below.rows if self.scanned else ()))
         )
-
-    def _table(self, collection: Collection) -> Table:
-        table = self._tables.get(collection.name)
-        if table is None:
-            raise LookupError(f"the collection {collection.name} was not prepared")
-        return table
 
     def _known(self, table: Table, key: str) -> Row | None:
         place = table.name, key
@@ -256,7 +247,7 @@ class Unit:
             if isinstance(question, Question):
                 return question
             self.leave()
-            self.error = RuntimeError(_FOREIGN_AWAIT)
+            self.error = RuntimeError(FOREIGN_AWAIT)
         return None
 
     def leave(self) -> None:

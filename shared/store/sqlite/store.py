@@ -29,14 +29,11 @@ from shared.store.port import (
     VersionConflict,
     Work,
 )
+from shared.store.queries import CHANGED, FOREIGN_AWAIT, TAKEN, table_of
 from shared.store.sqlite.table import Table, prepare_table
 
 KIND = Kind("store", 0x54535453, 1, 4096)
 """`TSTS`, layout 1."""
-
-_FOREIGN_AWAIT = "a transaction may await nothing but its own store"
-_TAKEN = "A document of that key or unique value is there already; read it and go on from there."
-_CHANGED = "The document is at another version than the one that was read; read it again and repeat."
 
 Fetch = Callable[[str, Sequence[Any]], list[Any]]
 """Runs a statement and returns all its rows."""
@@ -74,10 +71,7 @@ class SqliteReader:
         return total
 
     def _table(self, collection: Collection) -> Table:
-        table = self._tables.get(collection.name)
-        if table is None:
-            raise LookupError(f"the collection {collection.name} was not prepared")
-        return table
+        return table_of(self._tables, collection)
 
 
 class SqliteTransaction(SqliteReader):
@@ -104,7 +98,7 @@ class SqliteTransaction(SqliteReader):
             self._execute("ROLLBACK TO many")
             self._execute("RELEASE many")
             if isinstance(error, sqlite3.IntegrityError):
-                raise DuplicateKey(_TAKEN) from error
+                raise DuplicateKey(TAKEN) from error
             raise
         self._execute("RELEASE many")
 
@@ -116,7 +110,7 @@ class SqliteTransaction(SqliteReader):
         else:
             changed = self._change(table.update, [*table.row(body), key, expect])
         if not changed:
-            raise VersionConflict(_CHANGED)
+            raise VersionConflict(CHANGED)
         return expect + 1
 
     async def delete(self, collection: Collection, key: str, expect: int | None = None) -> None:
@@ -125,13 +119,13 @@ class SqliteTransaction(SqliteReader):
         if expect is None:
             self._change(table.delete, [key])
         elif not self._change(table.delete_version, [key, expect]):
-            raise VersionConflict(_CHANGED)
+            raise VersionConflict(CHANGED)
 
     def _change(self, sql: str, values: list[Any]) -> int:
         try:
             return self._execute(sql, values).rowcount
         except sqlite3.IntegrityError as error:
-            raise DuplicateKey(_TAKEN) from error
+            raise DuplicateKey(TAKEN) from error
 
 
 class SqliteStore:
@@ -201,10 +195,10 @@ def drive(work: Awaitable[T]) -> T:
         return result
     except RuntimeError as error:
         if str(error) == "no running event loop":  # asyncio's own words, for a sleep or a socket
-            raise RuntimeError(_FOREIGN_AWAIT) from error
+            raise RuntimeError(FOREIGN_AWAIT) from error
         raise
     steps.close()
-    raise RuntimeError(_FOREIGN_AWAIT)
+    raise RuntimeError(FOREIGN_AWAIT)
 
 
 def _prepare(connection: sqlite3.Connection, collections: Sequence[Collection]) -> dict[str, Table]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from shared.clock import MAX_SKEW
 from shared.errors import TestamurError
 from shared.jose import gate, sd_jwt
 from shared.jose.keys import VerificationKey
@@ -21,9 +22,6 @@ from shared.verification.verdict import StepResult, found, passed
 
 FRESH = timedelta(minutes=5)
 """How old a key binding may be: it is made to answer a question that was just asked."""
-
-LEEWAY = timedelta(seconds=60)
-"""How far two honest clocks may differ."""
 
 
 def held(case: Case) -> StepResult:
@@ -61,4 +59,4 @@ def _is_fresh(made: Any, now: datetime) -> bool:
     if type(made) is not int:
         return False
     age = now.timestamp() - made
-    return -LEEWAY.total_seconds() <= age <= FRESH.total_seconds()
+    return -MAX_SKEW.total_seconds() <= age <= FRESH.total_seconds()

@@ -12,9 +12,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
+from shared.clock import MAX_SKEW
 from shared.credential.levels import eqf_of
 from shared.formats.port import ReadCredential
 from shared.status.facts import Fact
@@ -24,9 +25,6 @@ from shared.trust.nodes import Node
 from shared.trust.scope import REFUSALS, Decision, Wanted
 from shared.verification.context import Case, Signature
 from shared.verification.verdict import StepResult, found, passed
-
-LEEWAY = timedelta(seconds=60)
-"""How far two honest clocks may differ."""
 
 
 def signature(case: Case) -> StepResult:
@@ -71,7 +69,7 @@ def in_time(said: ReadCredential, moment: datetime) -> StepResult:
     evidence = {"valid_from": said.valid_from, "valid_until": said.valid_until}
     if said.valid_until is not None and moment >= said.valid_until:
         return found(5, "expired", evidence)
-    if moment + LEEWAY < said.valid_from:
+    if moment + MAX_SKEW < said.valid_from:
         return found(5, "not-yet-valid", evidence)
     return passed(5, "It is in its validity period.", evidence)
 
