@@ -29,7 +29,7 @@ from shared.settings import NodeSettings
 from shared.store.port import Collection
 from shared.version import __version__
 from shared.web import idempotency
-from shared.web.app import make_app
+from shared.web.app import ApiSpec, make_app
 from shared.web.command import View
 from shared.web.health import Check
 from shared.web.problems import ProblemResponse
@@ -49,7 +49,7 @@ def _root_of(service: str) -> Any:
 
 def collections_of(service: str) -> tuple[Collection, ...]:
     """Everything that a service's store holds: the engine's collections, the stored answers, and the service's own."""
-    every = (*engine.COLLECTIONS, *idempotency.COLLECTIONS, *_root_of(service).COLLECTIONS)
+    every = (*engine.COLLECTIONS, *idempotency.COLLECTIONS, *_root_of(service).SPEC.collections)
     return tuple({collection.name: collection for collection in every}.values())
 
 
@@ -141,15 +141,8 @@ def build_node(settings: NodeSettings, clock: Clock | None = None, services: Seq
     ticking = clock or SystemClock()
     roots = {name: _root_of(name) for name in services}
     checks: dict[str, Check] = {}
-    front = make_app(
-        service="node",
-        title=f"Testamur node {settings.node}",
-        version=__version__,
-        settings=settings,
-        routers=[_index(settings, services)],
-        checks=checks,
-        clock=ticking,
-    )
+    api = ApiSpec(name="node", title=f"Testamur node {settings.node}", routers=[_index(settings, services)])
+    front = make_app(api, settings, checks=checks, clock=ticking)
     front.state.checks = checks  # the very object, which the lifespan fills
 
     @asynccontextmanager

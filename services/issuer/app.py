@@ -17,15 +17,31 @@ from services.issuer.offers import repository as offers
 from services.issuer.settings import IssuerSettings
 from shared.bus.port import Bus
 from shared.clock import Clock
+from shared.engine.spec import ServiceSpec
 from shared.events.base import ISSUANCE
 from shared.settings import NodeSettings
-from shared.version import __version__
 from shared.web import operations
-from shared.web.app import make_app
+from shared.web.app import ApiSpec, make_app
 from shared.web.service_floor import open_floor
 
-COLLECTIONS = (*credentials.COLLECTIONS, *cohorts.COLLECTIONS, *offers.COLLECTIONS)
-"""Everything that the issuer stores."""
+SPEC = ServiceSpec(
+    name="issuer",
+    collections=(*credentials.COLLECTIONS, *cohorts.COLLECTIONS, *offers.COLLECTIONS),
+    writes=(ISSUANCE,),
+    streams=consumer.STREAMS,
+    subscriptions=consumer.SUBSCRIPTIONS,
+    restores=consumer.RESTORES,
+)
+"""The issuer hears its own node alone, and what it writes never leaves the node."""
+
+API = ApiSpec(
+    name=SPEC.name,
+    title="Testamur issuer",
+    description="Issues and corrects micro-credentials for the institutions of its nation.",
+    routers=[*api.ROUTERS, operations.routes],
+    tags=api.TAGS,
+    larger_bodies=LARGER_BODIES,
+)
 
 
 def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | None = None) -> FastAPI:
@@ -34,18 +50,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_floor(
-            app,
-            mine,
-            service="issuer",
-            writes=(ISSUANCE,),
-            subscriptions=consumer.SUBSCRIPTIONS,
-            streams=consumer.STREAMS,
-            restores=consumer.RESTORES,
-            collections=COLLECTIONS,
-            clock=clock,
-            bus=bus,
-        ) as floor:
+        async with open_floor(app, mine, SPEC, clock, bus) as floor:
             engine = floor.engine
             app.state.context = context = IssuerContext(
                 engine.store, floor.door, engine.home, mine, engine.clock, engine.membership
@@ -54,15 +59,4 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             engine.spawn_when_complete(Worker(context, engine.outbox).run, "cohorts")
             yield
 
-    return make_app(
-        service="issuer",
-        title="Testamur issuer",
-        version=__version__,
-        description="Issues and corrects micro-credentials for the institutions of its nation.",
-        settings=mine,
-        routers=[*api.ROUTERS, operations.routes],
-        tags=api.TAGS,
-        lifespan=lifespan,
-        clock=clock,
-        larger_bodies=LARGER_BODIES,
-    )
+    return make_app(API, mine, lifespan=lifespan, clock=clock)

@@ -15,15 +15,32 @@ from services.notifier.settings import NotifierSettings
 from shared.bus.port import Bus
 from shared.clock import Clock
 from shared.engine.engine import Engine
+from shared.engine.spec import ServiceSpec
 from shared.settings import NodeSettings
-from shared.version import __version__
 from shared.web import operations
-from shared.web.app import make_app
+from shared.web.app import ApiSpec, make_app
 from shared.web.outgoing.fetch import Fetcher
 from shared.web.service_floor import open_floor
 
 SWEEP_SECONDS = 3_600.0
 """How often deliveries whose time is over are looked for."""
+
+SPEC = ServiceSpec(
+    name="notifier",
+    collections=COLLECTIONS,
+    streams=consumer.STREAMS,
+    foreign=True,
+    subscriptions=consumer.SUBSCRIPTIONS,
+)
+"""The notifier writes no stream: it hears all nodes, and tells its subscribers."""
+
+API = ApiSpec(
+    name=SPEC.name,
+    title="Testamur notifier",
+    description="Tells those who asked what became of credentials and institutions.",
+    routers=[api.routes, operations.routes],
+    tags=[api.TAG],
+)
 
 
 def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | None = None) -> FastAPI:
@@ -32,32 +49,12 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_floor(
-            app,
-            mine,
-            service="notifier",
-            subscriptions=consumer.SUBSCRIPTIONS,
-            streams=consumer.STREAMS,
-            foreign=True,
-            collections=COLLECTIONS,
-            clock=clock,
-            bus=bus,
-        ) as floor:
+        async with open_floor(app, mine, SPEC, clock, bus) as floor:
             app.state.context = NotifierContext(floor.door, floor.engine.store, floor.fetcher, mine)
             _deliver(floor.engine, floor.fetcher, app.state.context)
             yield
 
-    return make_app(
-        service="notifier",
-        title="Testamur notifier",
-        version=__version__,
-        description="Tells those who asked what became of credentials and institutions.",
-        settings=mine,
-        routers=[api.routes, operations.routes],
-        tags=[api.TAG],
-        lifespan=lifespan,
-        clock=clock,
-    )
+    return make_app(API, mine, lifespan=lifespan, clock=clock)
 
 
 def _deliver(engine: Engine, fetcher: Fetcher, context: NotifierContext) -> None:

@@ -24,19 +24,37 @@ from services.registry.trust.service_keys import announce_service_keys, look_for
 from shared.bus.port import Bus
 from shared.clock import Clock
 from shared.engine.engine import Engine
+from shared.engine.spec import ServiceSpec
 from shared.events.base import OFFERS, REGISTRATIONS, STATUS, TRUST
 from shared.settings import NodeSettings
-from shared.version import __version__
 from shared.web import operations
-from shared.web.app import make_app
+from shared.web.app import ApiSpec, make_app
 from shared.web.service_floor import open_floor
 
-COLLECTIONS = (
-    *trust.COLLECTIONS,
-    *credentials.COLLECTIONS,
-    *revocations.COLLECTIONS,
-    *status.COLLECTIONS,
-    *catalogue.COLLECTIONS,
+SPEC = ServiceSpec(
+    name="registry",
+    collections=(
+        *trust.COLLECTIONS,
+        *credentials.COLLECTIONS,
+        *revocations.COLLECTIONS,
+        *status.COLLECTIONS,
+        *catalogue.COLLECTIONS,
+    ),
+    writes=(TRUST, STATUS, REGISTRATIONS, OFFERS),
+    streams=consumer.STREAMS,
+    foreign=True,
+    subscriptions=consumer.SUBSCRIPTIONS,
+    restores=consumer.RESTORES,
+    follows=True,
+)
+"""The registry writes all public streams of its node, and archives those of all others."""
+
+API = ApiSpec(
+    name=SPEC.name,
+    title="Testamur registry",
+    description="Vouches for this nation's institutions and credentials, and says what became of them.",
+    routers=[*api.ROUTERS, operations.routes],
+    tags=api.TAGS,
 )
 
 
@@ -46,20 +64,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_floor(
-            app,
-            mine,
-            service="registry",
-            writes=(TRUST, STATUS, REGISTRATIONS, OFFERS),
-            subscriptions=consumer.SUBSCRIPTIONS,
-            streams=consumer.STREAMS,
-            foreign=True,
-            follows=True,
-            restores=consumer.RESTORES,
-            collections=COLLECTIONS,
-            clock=clock,
-            bus=bus,
-        ) as floor:
+        async with open_floor(app, mine, SPEC, clock, bus) as floor:
             engine = floor.engine
             await engine.when_log_complete(lambda: announce_service_keys(engine), "certificates")
             app.state.door, app.state.status_lists = floor.door, _status_lists(mine, engine)
@@ -68,17 +73,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
             engine.spawn_when_complete(lambda: look_for_service_keys(engine), "service keys")
             yield
 
-    return make_app(
-        service="registry",
-        title="Testamur registry",
-        version=__version__,
-        description="Vouches for this nation's institutions and credentials, and says what became of them.",
-        settings=mine,
-        routers=[*api.ROUTERS, operations.routes],
-        tags=api.TAGS,
-        lifespan=lifespan,
-        clock=clock,
-    )
+    return make_app(API, mine, lifespan=lifespan, clock=clock)
 
 
 def _status_lists(settings: RegistrySettings, engine: Engine) -> StatusLists:

@@ -13,12 +13,30 @@ from services.verifier.repository import COLLECTIONS
 from services.verifier.settings import VerifierSettings
 from shared.bus.port import Bus
 from shared.clock import Clock
+from shared.engine.spec import ServiceSpec
 from shared.seals import jades
 from shared.settings import NodeSettings
-from shared.version import __version__
 from shared.web import operations
-from shared.web.app import make_app
+from shared.web.app import ApiSpec, make_app
 from shared.web.service_floor import open_floor
+
+SPEC = ServiceSpec(
+    name="verifier",
+    collections=COLLECTIONS,
+    streams=consumer.STREAMS,
+    foreign=True,
+    subscriptions=consumer.SUBSCRIPTIONS,
+)
+"""The verifier writes nothing: it answers from what it has heard of all nodes."""
+
+API = ApiSpec(
+    name=SPEC.name,
+    title="Testamur verifier",
+    description="Answers whether a micro-credential is true, from this node's own replica.",
+    routers=[api.routes, operations.routes],
+    tags=[api.TAG],
+    body_bytes=jades.LARGEST,
+)
 
 
 def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | None = None) -> FastAPI:
@@ -29,29 +47,8 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_floor(
-            app,
-            mine,
-            service="verifier",
-            subscriptions=consumer.SUBSCRIPTIONS,
-            streams=consumer.STREAMS,
-            foreign=True,
-            collections=COLLECTIONS,
-            clock=clock,
-            bus=bus,
-        ) as floor:
+        async with open_floor(app, mine, SPEC, clock, bus) as floor:
             app.state.context = open_context(floor.engine, policy, decided, lists, shapes)
             yield
 
-    return make_app(
-        service="verifier",
-        title="Testamur verifier",
-        version=__version__,
-        description="Answers whether a micro-credential is true, from this node's own replica.",
-        settings=mine,
-        routers=[api.routes, operations.routes],
-        tags=[api.TAG],
-        lifespan=lifespan,
-        clock=clock,
-        max_body_bytes=max(mine.max_body_bytes, jades.LARGEST),
-    )
+    return make_app(API, mine, lifespan=lifespan, clock=clock)

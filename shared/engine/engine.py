@@ -16,18 +16,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from shared.bus.port import Bus
 from shared.clock import Clock
 from shared.engine.leadership import LEADERS, Leadership
+from shared.engine.spec import ServiceSpec
 from shared.errors import Unavailable
 from shared.federation.follower import Follower
+from shared.federation.log_client import Pages
 from shared.home.folder import Home
 from shared.home.membership import Membership
 from shared.inbox import inbox as inboxes
 from shared.inbox.inbox import Inbox
 from shared.inbox.listener import Listener
 from shared.log import archive, outbox
+from shared.log.checkpointer import Checkpointer
 from shared.log.keyring import Keyring
 from shared.log.lease import LEASES
 from shared.log.outbox import Outbox
@@ -52,12 +56,20 @@ _log = get_logger("engine")
 Check = Callable[[], Awaitable[str | None]]
 
 
-@dataclass
+class Writer(NamedTuple):
+    """What carries a service's events from its outbox to the bus; checkpoints are made where a stream is public."""
+
+    sequencer: Sequencer
+    relay: Relay
+    checkpointer: Checkpointer | None
+
+
+@dataclass(slots=True, kw_only=True)
 class Engine:
-    """A service's running floor."""
+    """A service's running floor: its parts, and the loops that were started under it."""
 
     settings: NodeSettings
-    service: str
+    spec: ServiceSpec
     clock: Clock
     home: Home
     store: Store
@@ -69,12 +81,19 @@ class Engine:
     listener: Listener
     leadership: Leadership
     continuity: Continuity
-    sequencer: Sequencer | None = None
-    relay: Relay | None = None
-    follower: Follower | None = None
-    log_advanced: Wakeups = field(default_factory=Wakeups)
-    checks: dict[str, Check] = field(default_factory=dict)
+    log_advanced: Wakeups
+    """Wakes whoever waits for a topic that this service writes or hears."""
+    pages: Pages | None
+    """How other registries are asked; None where there is no way out."""
+    writer: Writer | None
+    """None where the service writes no stream."""
+    follower: Follower | None
+    """None where the service follows no neighbour's log."""
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    def checks(self) -> dict[str, Check]:
+        """What can keep the service from being ready, by name."""
+        return {"store": self.store_not_ready, "listener": self.listener.not_ready, "log": self.continuity.not_ready}
 
     def spawn(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
         """Run a loop in the background while this process leads, again after a pause whenever it fails, until the engine
@@ -114,7 +133,7 @@ class Engine:
 
     def watch(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
         """Run a loop in the background, leading or not, again after a pause whenever it fails."""
-        loops = supervised(loop, f"{self.service} {name}", self.clock)
+        loops = supervised(loop, f"{self.spec.name} {name}", self.clock)
         self._tasks.append(asyncio.create_task(loops, name=name))
 
     async def _look_on(self) -> None:
@@ -128,7 +147,7 @@ class Engine:
     async def store_not_ready(self) -> str | None:
         """Why the store makes this service not ready, or None."""
         try:
-            await self.store.get(LEADERS, self.service)
+            await self.store.get(LEADERS, self.spec.name)
         except Unavailable as error:
             return error.detail
         return None

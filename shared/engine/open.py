@@ -1,25 +1,33 @@
 """Opening what runs under a service, in the order in which it is needed, and closing it in the other.
 
-1. the store, however long it takes to be there; the bus
-2. all parts, none of them running (`_engine`)
-3. does the store know all that this service ever wrote? (`_look_back`)
-4. the loops that write (`_start_saying`), that listen (`_start_hearing`), that ask others (`_start_asking`)
+1. The store, however long it takes to be there; then the bus.
+2. All parts, none of them running (`_parts`). The inbox is loaded, so that requests are answered from what is known; the
+   leadership is looked at once, so that a process that is alone leads from the start.
+3. Loops of every process: the leadership, and what a standby sees (`Engine.begin`). Whatever is started after them waits
+   until this process leads.
+4. Does the store know all that this service ever wrote? (`_look_back`) Only then may anything be sequenced: a store that was
+   set back would sign other entries in the places of those that it has forgotten.
+5. The loops that write (`_start_writing`): sequencer, relay, checkpointer. They stand still while the log is not complete.
+6. The loop that listens (`_start_listening`). It leaves the node's own streams out while the log is not complete, because
+   what they bring about may be written.
+7. The loops that ask others (`_start_asking`): they fill what the listener has shown to be missing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import NamedTuple
 
 from shared.bus.open import open_bus
 from shared.bus.port import Bus
 from shared.clock import Clock, SystemClock
-from shared.engine.engine import COLLECTIONS, Engine
+from shared.engine.engine import COLLECTIONS, Engine, Writer
 from shared.engine.leadership import Leadership
+from shared.engine.spec import ServiceSpec
 from shared.errors import Unavailable
-from shared.events.base import CHECKPOINTS, STATUS, Event, Stream
+from shared.events.base import CHECKPOINTS, STATUS, Stream
 from shared.federation.backfill import Backfill
 from shared.federation.follower import Follower
 from shared.federation.log_client import Fetch, Pages
@@ -27,7 +35,6 @@ from shared.home.folder import Home
 from shared.home.membership import Membership
 from shared.inbox.inbox import Inbox
 from shared.inbox.listener import Listener
-from shared.inbox.received import Handler
 from shared.log import archive
 from shared.log.checkpointer import Checkpointer
 from shared.log.keyring import Keyring
@@ -44,75 +51,51 @@ from shared.store.open import open_store
 from shared.store.port import Collection, Store
 from shared.tasks.backoff import pause_after
 from shared.tasks.supervised import PAUSES
+from shared.tasks.wakeups import Wakeups
 from shared.telemetry import get_logger
 
 _log = get_logger("engine")
 
 
+class _Ground(NamedTuple):
+    """What the parts stand on: the clock, the node's folder, the open store and bus, and the way out if there is one."""
+
+    clock: Clock
+    home: Home
+    store: Store
+    bus: Bus
+    fetch: Fetch | None
+
+
 @asynccontextmanager
 async def open_engine(
     settings: NodeSettings,
+    spec: ServiceSpec,
     *,
-    service: str,
-    writes: Sequence[Stream] = (),
-    subscriptions: Mapping[type[Event], Handler] | None = None,
-    streams: Sequence[str] = (),
-    foreign: bool = False,
-    collections: Sequence[Collection] = (),
     clock: Clock | None = None,
     home: Home | None = None,
     bus: Bus | None = None,
     fetch: Fetch | None = None,
-    follows: bool = False,
-    restores: Mapping[type[Event], Handler] | None = None,
 ) -> AsyncIterator[Engine]:
-    """Open a service's floor and start its loops. `writes` are the streams it says, `streams` its own node's that it hears,
-    `foreign` whether it hears every other node's public ones. With `fetch` it asks for logs over HTTP: the neighbours' if it
-    `follows` them, otherwise its own registry's, for what the bus no longer holds. `restores` is what its own
-    events do to its state, should they have to be taken back from others.
+    """Open a service's floor and start its loops; they end with the block. A `bus` that is handed in is not closed. Without
+    `fetch` no other registry is asked for anything.
     """
     clock, home = clock or SystemClock(), home or Home(settings)
     async with AsyncExitStack() as closing:
-        store = await _store(settings.store_url, service, _unique((*COLLECTIONS, *collections)))
+        store = await _store(settings.store_url, spec.name, _unique((*COLLECTIONS, *spec.collections)))
         closing.push_async_callback(store.close)
         await require_complete(store)
         if bus is None:
             bus = await open_bus(settings.bus_url)
             closing.push_async_callback(bus.close)
-        listens = {"name": service, "streams": streams, "foreign": foreign}
-        engine = await _engine(settings, service, clock, home, store, bus, subscriptions or {}, listens)
+        engine = await _parts(settings, spec, _Ground(clock, home, store, bus, fetch))
         closing.push_async_callback(engine.stop)
         engine.begin()
-        await _look_back(engine, writes, restores or {}, fetch)
-        _start_saying(engine, writes)
-        _start_hearing(engine, listens=bool(streams) or foreign)
-        _start_asking(engine, fetch, follows=follows)
+        await _look_back(engine)
+        _start_writing(engine)
+        _start_listening(engine)
+        _start_asking(engine)
         yield engine
-
-
-async def _engine(
-    settings: NodeSettings,
-    service: str,
-    clock: Clock,
-    home: Home,
-    store: Store,
-    bus: Bus,
-    subscriptions: Mapping[type[Event], Handler],
-    listens: Mapping[str, Any],
-) -> Engine:
-    """All the parts, none of them running."""
-    said, membership = Outbox(store, clock), Membership(home, clock)
-    keyring = Keyring(store, membership, home.certificates())
-    inbox = Inbox(said, membership, keyring, subscriptions)
-    await inbox.load()
-    listener, leadership = Listener(bus, inbox, membership, **listens), Leadership(store, service, clock)
-    await leadership.look()
-    continuity = Continuity(store, Holders(store, bus, membership, keyring, clock, service), settings.node, clock)
-    engine = Engine(
-        settings, service, clock, home, store, bus, said, membership, keyring, inbox, listener, leadership, continuity
-    )
-    engine.checks.update(store=engine.store_not_ready, listener=listener.not_ready, log=continuity.not_ready)
-    return engine
 
 
 async def _store(url: str, service: str, collections: Sequence[Collection]) -> Store:
@@ -127,81 +110,124 @@ async def _store(url: str, service: str, collections: Sequence[Collection]) -> S
             failures += 1
 
 
-async def _look_back(
-    engine: Engine,
-    writes: Sequence[Stream],
-    restores: Mapping[type[Event], Handler],
-    fetch: Fetch | None,
-) -> None:
-    """See whether the store knows all that this service ever wrote, before anything is said."""
-    continuity, holders = engine.continuity, engine.continuity.holders
+async def _parts(settings: NodeSettings, spec: ServiceSpec, ground: _Ground) -> Engine:
+    """All the parts, none of them running."""
+    clock, home, store, bus, fetch = ground
+    outbox, membership = Outbox(store, clock), Membership(home, clock)
+    keyring = Keyring(store, membership, home.certificates())
+    inbox = Inbox(outbox, membership, keyring, spec.subscriptions)
+    await inbox.load()
+    leadership = Leadership(store, spec.name, clock)
+    await leadership.look()
+    pages, grown = Pages.of(home, fetch, clock) if fetch else None, Wakeups()
+    holders = Holders(store, bus, membership, keyring, clock, spec.name, streams=_drained_first(spec), pages=pages)
+    continuity = Continuity(store, holders, settings.node, clock)
+    listener = Listener(
+        bus,
+        inbox,
+        membership,
+        name=spec.name,
+        streams=spec.streams,
+        foreign=spec.foreign,
+        grown=grown,
+        hears_own=lambda: continuity.log_complete.on,
+    )
+    return Engine(
+        settings=settings,
+        spec=spec,
+        clock=clock,
+        home=home,
+        store=store,
+        bus=bus,
+        outbox=outbox,
+        membership=membership,
+        keyring=keyring,
+        inbox=inbox,
+        listener=listener,
+        leadership=leadership,
+        continuity=continuity,
+        log_advanced=grown,
+        pages=pages,
+        writer=_writer(settings, spec, ground, outbox, keyring, grown) if spec.writes else None,
+        follower=_follower(settings, ground, inbox, membership, pages, listener.is_reading) if spec.follows else None,
+    )
+
+
+def _writer(
+    settings: NodeSettings, spec: ServiceSpec, ground: _Ground, outbox: Outbox, keyring: Keyring, grown: Wakeups
+) -> Writer:
+    """What carries a service's events from its outbox to the bus."""
+    streams = _drained_first(spec)
+    federation, node = settings.federation, settings.node
+    signing = SigningKeys(ground.home, ground.store, node, [stream.name for stream in streams])
+    relay = Relay(ground.store, ground.bus, node, streams)
+    wakes: list[Callable[[], None]] = [relay.wake.set, grown.fire_all]
+    checkpointer = None
+    if spec.public:
+        checkpointer = Checkpointer(ground.store, signing, ground.clock, federation, node, settings.checkpoint_interval)
+        wakes.append(checkpointer.wake.set)
+    sequencer = Sequencer(outbox, signing, keyring.learn, spec.writes, federation, node, wakes)
+    return Writer(sequencer, relay, checkpointer)
+
+
+def _follower(
+    settings: NodeSettings,
+    ground: _Ground,
+    inbox: Inbox,
+    membership: Membership,
+    pages: Pages | None,
+    reading: Callable[[], bool],
+) -> Follower | None:
+    if pages is None:
+        return None
+    mirrored = frozenset(settings.mirrored)
+    return Follower(ground.bus, inbox, membership, pages, ground.clock, mirrored=mirrored, reading=reading)
+
+
+async def _look_back(engine: Engine) -> None:
+    """See whether the store knows all that this service ever wrote, before anything is written."""
+    continuity, writes = engine.continuity, engine.spec.writes
     if not writes:
         await continuity.log_complete.set(True)
         return
-    holders.streams = _drained_first(list(writes), public=any(stream.public for stream in writes))
-    holders.pages = Pages.of(engine.home, fetch, engine.clock) if fetch else None
-    engine.listener.hears_own = lambda: continuity.log_complete.on
     await continuity.ask()
     if silent := [name for name in continuity.silent() if name != engine.settings.node]:
-        said = [await engine.store.get(archive.HEADS, holders.topic(stream)) for stream in writes]
-        tell = _log.warning if any(said) else _log.info  # who never said anything cannot have forgotten it
-        tell("started without having asked how far others hold the own log; they are asked again", who=silent)
-    recovery = Recovery(engine.outbox, continuity, engine.keyring, restores, engine.listener.hear_own_again)
+        heads = [await engine.store.get(archive.HEADS, continuity.holders.topic(stream)) for stream in writes]
+        tell = _log.warning if any(heads) else _log.info  # a service that never wrote anything cannot have forgotten it
+        tell("started without an answer from some who may hold more of this node's log; they are asked again", who=silent)
+    restores, hear_again = engine.spec.restores, engine.listener.hear_own_again
+    recovery = Recovery(engine.outbox, continuity, engine.keyring, restores, hear_again)
     engine.watch(continuity.run, "continuity")
     engine.spawn(recovery.run, "recovery")
 
 
-def _start_saying(engine: Engine, writes: Sequence[Stream]) -> None:
-    if not writes:
+def _start_writing(engine: Engine) -> None:
+    if engine.writer is None:
         return
-    settings, streams = engine.settings, list(writes)
-    public = any(stream.public for stream in streams)
-    signed = [stream.name for stream in (*streams, *([CHECKPOINTS] if public else []))]
-    signing = SigningKeys(engine.home, engine.store, settings.node, signed)
-    sequencer = Sequencer(engine.outbox, signing, engine.keyring.learn, streams, settings.federation, settings.node)
-    relay = Relay(engine.store, engine.bus, settings.node, _drained_first(streams, public=public))
-    sequencer.on_advance += [relay.wake.set, engine.log_advanced.fire_all]
-    engine.sequencer, engine.relay = sequencer, relay
+    sequencer, relay, checkpointer = engine.writer
     engine.spawn_when_complete(sequencer.run, "sequencer")
     engine.spawn_when_complete(relay.run, "relay")
-    if public:
-        _start_checkpoints(engine, signing, sequencer, relay)
+    if checkpointer is not None:
+        engine.spawn_when_complete(lambda: checkpointer.run(relay, engine.log_advanced), "checkpointer")
 
 
-def _start_checkpoints(engine: Engine, signing: SigningKeys, sequencer: Sequencer, relay: Relay) -> None:
-    settings = engine.settings
-    checkpointer = Checkpointer(
-        engine.store, signing, engine.clock, settings.federation, settings.node, settings.checkpoint_interval
-    )
-    sequencer.on_advance.append(checkpointer.wake.set)
-    engine.spawn_when_complete(lambda: checkpointer.run(relay, engine.log_advanced), "checkpointer")
-
-
-def _start_hearing(engine: Engine, *, listens: bool) -> None:
-    if listens:
-        engine.listener.grown = engine.log_advanced
+def _start_listening(engine: Engine) -> None:
+    if engine.spec.listens:
         engine.spawn(lambda: engine.listener.run(engine.clock), "listener")
 
 
-def _start_asking(engine: Engine, fetch: Fetch | None, *, follows: bool) -> None:
-    if fetch is None:
-        return
-    membership, clock = engine.membership, engine.clock
-    pages = Pages.of(engine.home, fetch, clock)
-    if not follows:
-        engine.spawn(Backfill(engine.inbox, membership, pages, engine.listener.topics, clock).run, "backfill")
-        return
-    mirrored = frozenset(engine.settings.mirrored)
-    engine.follower = Follower(
-        engine.bus, engine.inbox, membership, pages, clock, mirrored=mirrored, reading=engine.listener.is_reading
-    )
-    engine.spawn(engine.follower.run, "follower")
+def _start_asking(engine: Engine) -> None:
+    if engine.follower is not None:
+        engine.spawn(engine.follower.run, "follower")
+    elif engine.pages is not None:
+        backfill = Backfill(engine.inbox, engine.membership, engine.pages, engine.listener.topics, engine.clock)
+        engine.spawn(backfill.run, "backfill")
 
 
-def _drained_first(streams: list[Stream], *, public: bool) -> list[Stream]:
-    """Status before the rest, and checkpoints last: they say that the rest has come."""
-    ordered = sorted(streams, key=lambda stream: stream.name != STATUS.name)
-    return [*ordered, CHECKPOINTS] if public else ordered
+def _drained_first(spec: ServiceSpec) -> list[Stream]:
+    """The streams that it writes: status before the rest, and checkpoints last, since they say that the rest has come."""
+    ordered = sorted(spec.writes, key=lambda stream: stream.name != STATUS.name)
+    return [*ordered, CHECKPOINTS] if spec.public else ordered
 
 
 def _unique(collections: Sequence[Collection]) -> list[Collection]:

@@ -49,17 +49,29 @@ class Listener:
     """One service's ear on the bus."""
 
     def __init__(
-        self, bus: Bus, inbox: Inbox, membership: Membership, *, name: str, streams: Sequence[str], foreign: bool
+        self,
+        bus: Bus,
+        inbox: Inbox,
+        membership: Membership,
+        *,
+        name: str,
+        streams: Sequence[str],
+        foreign: bool,
+        grown: Wakeups,
+        hears_own: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`streams` of this node are heard, and with `foreign` every other node's public ones; `grown` is told which topics
+        brought something. `hears_own()`: whether this node's own streams may be taken in now; what they bring about may be
+        something that is written.
+        """
         self._bus = bus
         self._inbox = inbox
         self._membership = membership
         self._name = f"testamur.{membership.me}.{name}"
         self._streams = streams
         self._foreign = foreign
-        self.grown = Wakeups()
-        self.hears_own: Callable[[], bool] = lambda: True
-        """Whether this node's own streams may be taken in now; what they bring about may be something that is said."""
+        self._grown = grown
+        self._hears_own = hears_own
         self._rebuilt = 0
         self._failures = 0
         self._version = 0
@@ -71,7 +83,7 @@ class Listener:
 
     def topics(self) -> list[str]:
         """What it listens to, most important stream first."""
-        me = self._own() if self.hears_own() else []
+        me = self._own() if self._hears_own() else []
         others = [
             topic_name(node.name, stream) for node in self._membership.neighbours() for stream in PUBLIC if self._foreign
         ]
@@ -174,4 +186,4 @@ class Listener:
         reached = {record.topic: record.offset for record in records}
         await consumer.commit(reached)
         for topic in reached:
-            self.grown.fire(topic)
+            self._grown.fire(topic)

@@ -55,9 +55,18 @@ class Sequencer:
     """Drains one service's outbox into its chains."""
 
     def __init__(
-        self, outbox: Outbox, signing: Signing, learn: Learn, streams: Sequence[Stream], federation: str, node: str
+        self,
+        outbox: Outbox,
+        signing: Signing,
+        learn: Learn,
+        streams: Sequence[Stream],
+        federation: str,
+        node: str,
+        on_advance: Sequence[Callable[[], None]] = (),
     ) -> None:
-        """`streams` are those that this service writes; `learn` is told what was stored of the node's own keys."""
+        """`streams` are those that this service writes; `learn` is told what was stored of the node's own keys, and
+        `on_advance` is called after each batch.
+        """
         self._outbox = outbox
         self._store = outbox.store
         self._signing = signing
@@ -68,8 +77,7 @@ class Sequencer:
         self._holder = new_event_id()
         self._token: int | None = None
         self._spoken_of: list[str] = []
-        self.advanced = asyncio.Event()
-        self.on_advance: list[Callable[[], None]] = [self.advanced.set]
+        self._on_advance = on_advance
 
     async def run(self) -> None:
         """Sequence whatever is said, until cancelled."""
@@ -96,7 +104,7 @@ class Sequencer:
         entries = await self._seal(rows, heads, await self._signing.now())
         await self._commit(rows, heads, entries, self._token)
         await self._learn()
-        for wake in self.on_advance:
+        for wake in self._on_advance:
             wake()
         return len(entries)
 

@@ -62,7 +62,21 @@ class Held(NamedTuple):
 class Holders:
     """Asks what is held of the chains that one service writes."""
 
-    def __init__(self, store: Store, bus: Bus, membership: Membership, keyring: Keyring, clock: Clock, service: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        bus: Bus,
+        membership: Membership,
+        keyring: Keyring,
+        clock: Clock,
+        service: str,
+        *,
+        streams: Sequence[Stream],
+        pages: Pages | None,
+    ) -> None:
+        """`streams` are those that the service writes, checkpoints among them where it makes any; `pages` is how registries
+        are asked, None where there is no way out.
+        """
         self._store = store
         self._bus = bus
         self._membership = membership
@@ -71,10 +85,8 @@ class Holders:
         self._group = group_of(membership.me, service)
         self.began: datetime | None = None
         """When this process had asked for the first time; what was signed later and is not in its store is not its own."""
-        self.streams: Sequence[Stream] = ()
-        """The streams that the service writes, checkpoints among them where it makes any."""
-        self.pages: Pages | None = None
-        """How registries are asked; None where there is no way out."""
+        self.streams = streams
+        self._pages = pages
 
     def is_younger(self, signed: datetime) -> bool:
         """Whether something was signed after this process began, in a later second: it cannot have been forgotten."""
@@ -86,7 +98,7 @@ class Holders:
 
     def nodes(self) -> list[Node]:
         """Whose registries may be asked: the neighbours' for public chains, the own one for what no neighbour holds."""
-        if self.pages is None:
+        if self._pages is None:
             return []
         if any(stream.public for stream in self.streams):
             return [node for node in self._membership.neighbours() if node.status == "active"]
@@ -153,9 +165,9 @@ class Holders:
         return await self._page(node, stream, head.epoch, after, FEW)
 
     async def _page(self, node: Node, stream: Stream, epoch: int, after: int, limit: int) -> list[Held]:
-        assert self.pages is not None
+        assert self._pages is not None
         wanted = Wanted(self._membership.me, stream.name, epoch, after, limit=limit)
-        page = await self.pages.ask(node, wanted)
+        page = await self._pages.ask(node, wanted)
         topic = self.topic(stream)
         return await self.ours([Record(topic, 0, *message) for message, _ in page.entries[:limit]], node.name)
 

@@ -1,4 +1,4 @@
-"""The FastAPI factory: every service's door is built here, so that all doors hold the same way.
+"""The FastAPI factory: every service's API is built here, so that all hold the same way.
 
 From the outside in: `Observed` (trace, measure, headers, last net), `Limits` (body, address), then the routes, which read
 strictly (`StrictRoute`), are guarded by tokens (`auth`) and open their one transaction through the `Door`.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
@@ -24,6 +25,7 @@ from shared.clock import Clock, SystemClock
 from shared.errors import TestamurError
 from shared.settings import NodeSettings
 from shared.telemetry import Telemetry, setup
+from shared.version import __version__
 from shared.web.auth.bearer import Authorities
 from shared.web.health import Check, health_routes
 from shared.web.limits import Limits
@@ -37,7 +39,6 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 OPERATIONS = {"name": "operations", "description": "For operators: health, metrics, what a problem means."}
 
-
 _HANDLERS: dict[int | type[Exception], Any] = {
     TestamurError: on_testamur_error,
     HTTPException: on_http_exception,
@@ -45,44 +46,56 @@ _HANDLERS: dict[int | type[Exception], Any] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSpec:
+    """What a service's API is made of, and how it presents itself in its OpenAPI document."""
+
+    name: str
+    """The service's name: the first step of its path, and its label in logs, traces and measures."""
+
+    title: str
+    description: str = ""
+    routers: Sequence[APIRouter]
+    tags: Sequence[Mapping[str, Any]] = ()
+
+    body_bytes: int = 0
+    """A body may have so many bytes, or as many as the settings say if that is more."""
+
+    larger_bodies: Mapping[str, int] = field(default_factory=dict)
+    """Bytes by path, where a body may be larger than elsewhere."""
+
+
 def make_app(
-    *,
-    service: str,
-    title: str,
-    version: str,
+    api: ApiSpec,
     settings: NodeSettings,
-    routers: Sequence[APIRouter],
+    *,
     lifespan: Lifespan | None = None,
     authorities: Authorities | None = None,
     checks: Mapping[str, Check] | None = None,
     clock: Clock | None = None,
-    description: str = "",
-    tags: Sequence[Mapping[str, Any]] = (),
-    max_body_bytes: int | None = None,
-    larger_bodies: Mapping[str, int] | None = None,
 ) -> FastAPI:
     """Build a service's app. `state` holds `settings`, `telemetry`, `authorities`, `checks` and `limiters`; the lifespan may
-    set `authorities` and add to `checks` once the service has opened its store. `larger_bodies`: bytes by path, where a
-    body may be larger than elsewhere.
+    set `authorities` and add to `checks` once the service has opened its store.
     """
-    telemetry = setup(service, settings.node, settings)
+    telemetry = setup(api.name, settings.node, settings)
     ticking = clock or SystemClock()
+    body_bytes = max(settings.max_body_bytes, api.body_bytes)
     app = FastAPI(
-        title=title,
-        version=version,
-        description=description,
+        title=api.title,
+        version=__version__,
+        description=api.description,
         lifespan=_labelled(lifespan, telemetry),
-        openapi_tags=[*map(dict, tags), OPERATIONS],
+        openapi_tags=[*map(dict, api.tags), OPERATIONS],
         responses=problem_responses(*Schema.DOCUMENTED),
         exception_handlers=_HANDLERS,
         middleware=[
             Middleware(Observed, telemetry=telemetry, clock=ticking),
-            Middleware(Limits, max_body_bytes=max_body_bytes or settings.max_body_bytes, larger=larger_bodies or {}),
+            Middleware(Limits, max_body_bytes=body_bytes, larger=api.larger_bodies),
         ],
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
-    for routes in (*routers, health_routes(telemetry)):
+    for routes in (*api.routers, health_routes(telemetry)):
         _include_strict(app, routes)
     app.state.settings, app.state.telemetry = settings, telemetry
     app.state.authorities, app.state.checks = authorities, dict(checks or {})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import NamedTuple
 
 from fastapi import FastAPI
@@ -12,11 +13,9 @@ from shared.bus.port import Bus
 from shared.clock import Clock
 from shared.engine.engine import Engine
 from shared.engine.open import open_engine
-from shared.events.base import Event, Stream
+from shared.engine.spec import ServiceSpec
 from shared.home.folder import Home
-from shared.inbox.received import Handler
 from shared.settings import NodeSettings
-from shared.store.port import Collection
 from shared.web import idempotency
 from shared.web.auth.authorities import Authorities
 from shared.web.auth.keysets import OwnKeys
@@ -39,42 +38,18 @@ class Floor(NamedTuple):
 async def open_floor(
     app: FastAPI,
     settings: NodeSettings,
-    *,
-    service: str,
-    subscriptions: Mapping[type[Event], Handler],
-    streams: Sequence[str],
-    collections: Sequence[Collection],
-    writes: Sequence[Stream] = (),
-    foreign: bool = False,
-    follows: bool = False,
-    restores: Mapping[type[Event], Handler] | None = None,
+    spec: ServiceSpec,
     clock: Clock | None = None,
     bus: Bus | None = None,
 ) -> AsyncIterator[Floor]:
-    """Open a service's floor for its app's lifespan, and give the app's `state` its `engine`, `authorities` and `checks`.
-
-    The arguments are those of `open_engine`; `follows`: it follows the neighbours' logs over HTTP, as a registry does.
-    """
+    """Open a service's floor for its app's lifespan, and give the app's `state` its `engine`, `authorities` and `checks`."""
+    kept = replace(spec, collections=(*spec.collections, *idempotency.COLLECTIONS))
     async with (
         Fetcher(settings.fetch_allow) as fetcher,
-        open_engine(
-            settings,
-            service=service,
-            writes=writes,
-            subscriptions=subscriptions,
-            streams=streams,
-            foreign=foreign,
-            collections=(*collections, *idempotency.COLLECTIONS),
-            clock=clock,
-            home=Home(settings),
-            bus=bus,
-            fetch=fetcher,
-            follows=follows,
-            restores=restores,
-        ) as engine,
+        open_engine(settings, kept, clock=clock, home=Home(settings), bus=bus, fetch=fetcher) as engine,
     ):
         app.state.authorities = Authorities.of_node(settings, OwnKeys(engine.home), fetcher, engine.clock)
-        app.state.checks.update(engine.checks)
+        app.state.checks.update(engine.checks())
         app.state.engine = engine
         floor = Floor(engine, Door(engine.outbox, engine.continuity.require_complete), fetcher)
         engine.spawn_every(SWEEP_SECONDS, floor.door.sweep, "sweep")

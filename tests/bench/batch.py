@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from services.issuer.app import COLLECTIONS
+from services.issuer.app import SPEC
 from services.issuer.cohorts.commands import IssueCohort
 from services.issuer.cohorts.handlers import prepare
 from services.issuer.cohorts.worker import Worker
@@ -36,7 +36,7 @@ async def rows(folder: Path) -> list[Row]:
         await nation.accredits("tartu")
         shared = {name: said for name, said in nation.draft().items() if name != "holder"}
     settings, clock = IssuerSettings.of(ee.settings), SystemClock()
-    store = await open_store(settings.store_url, "issuer", [*ENGINE, *COLLECTIONS])
+    store = await open_store(settings.store_url, "issuer", [*ENGINE, *SPEC.collections])
     try:
         outbox = Outbox(store, clock)  # nobody sequences: what is queued stays there, and costs nothing more
         context = IssuerContext(store, Door(outbox), ee, settings, clock, Membership(ee, clock))

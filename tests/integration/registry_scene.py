@@ -20,6 +20,7 @@ from services.registry.settings import RegistrySettings
 from shared.clock import ManualClock
 from shared.engine.engine import Engine
 from shared.engine.open import open_engine
+from shared.engine.spec import ServiceSpec
 from shared.events.base import ISSUANCE, Event
 from shared.events.entry import Entry, digest, parse
 from shared.events.issuance import CredentialIssued
@@ -188,7 +189,7 @@ async def running(home: Home, clock: ManualClock) -> AsyncIterator[Scene]:
         app = build_app(home.settings, clock=clock)
         await closing.enter_async_context(app.router.lifespan_context(app))
         bus = app.state.engine.bus
-        voice = open_engine(home.settings, service="issuer", writes=(ISSUANCE,), clock=clock, home=home, bus=bus)
+        voice = open_engine(home.settings, ServiceSpec(name="issuer", writes=(ISSUANCE,)), clock=clock, home=home, bus=bus)
         issuer = await closing.enter_async_context(voice)
         client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://ee.test")
         await closing.enter_async_context(client)

@@ -15,7 +15,7 @@ from fastapi import FastAPI, Path, Query
 
 from shared.clock import Instant
 from shared.settings import NodeSettings
-from shared.web.app import make_app
+from shared.web.app import ApiSpec, make_app
 from shared.web.command import Command, View
 from shared.web.server import http1
 from shared.web.server.serve import serve
@@ -52,7 +52,7 @@ def make_hostile_app() -> FastAPI:
         raise RuntimeError(f"secret of {ref}")
 
     settings = NodeSettings.load(node="ee", log_level="error", anonymous_rate_burst=10_000)
-    return make_app(service="things", title="Things", version="0", settings=settings, routers=[routes])
+    return make_app(ApiSpec(name="things", title="Things", routers=[routes]), settings)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -197,7 +197,7 @@ async def test_a_service_that_has_only_an_older_copy_of_the_folder_signs_nothing
         await comes_true(lambda: has_retired(ee, "registry"))
     home.generations.certificate_file("registry-2").rename(tmp_path / "forgotten")
     async with running(Home(home.settings), settles=False) as ee:
-        signing = ee.engine("registry").sequencer._signing
+        signing = ee.engine("registry").writer.sequencer._signing
         with pytest.raises(Misconfigured, match="newest copy"):
             await signing.now()
 

@@ -330,7 +330,7 @@ async def test_a_relay_that_died_before_its_mark_brings_repeats_and_nothing_else
         chained = sum([await ee.bus.end(topic_name("ee", stream.name)) for stream in STREAMS])
         repeats = pt.engine("verifier").inbox.repeats
         await _forgets_its_marks(ee)
-        relay = ee.engine("registry").relay
+        relay = ee.engine("registry").writer.relay
         assert relay is not None
         relay.wake.set()
         await ee.settles()

@@ -11,6 +11,7 @@ from shared.bus.port import Bus, Consumer, Message, Record
 from shared.clock import SystemClock
 from shared.ids import topic_name
 from shared.inbox.listener import PATIENCE, Listener
+from shared.tasks.wakeups import Wakeups
 from tests.world import world
 
 
@@ -67,7 +68,9 @@ async def test_a_consumer_that_hangs_is_rebuilt_and_the_service_says_that_it_is_
         bus = HangingBus(await open_bus(f"sqlite:///{tmp_path}"))
         topic = topic_name("ee", "status")
         await bus.append(topic, [Message("", b"noise", ())])
-        listener = Listener(bus, engine.inbox, engine.membership, name="verifier", streams=["status"], foreign=False)
+        listener = Listener(
+            bus, engine.inbox, engine.membership, name="verifier", streams=["status"], foreign=False, grown=Wakeups()
+        )
         assert await listener.not_ready() is None
         running = asyncio.create_task(listener.run(HurriedClock()))
         await _until(lambda: bus.consumers > PATIENCE)

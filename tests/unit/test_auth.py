@@ -20,7 +20,7 @@ from shared.jose.keys import jwks
 from shared.jose.purpose import ACCESS_TOKEN, Purpose
 from shared.jose.signers import LocalSigner, sign
 from shared.settings import AuthorisationServer, NodeSettings
-from shared.web.app import make_app
+from shared.web.app import ApiSpec, make_app
 from shared.web.auth.bearer import ROLES, SCOPES, Authorities, Caller, mint_access_token, requires
 from shared.web.auth.keysets import RETRY_SECONDS, STALE_SECONDS, LocalKeys
 from shared.web.auth.scopes import FOR_NO_INSTITUTION
@@ -193,7 +193,7 @@ def key_server(signers: list[LocalSigner], asked: list[int]) -> FastAPI:
         asked.append(1)
         return Keys(**jwks([signer.verification_key() for signer in signers]))
 
-    return make_app(service="id", title="id", version="0", settings=NodeSettings.load(node="ee"), routers=[routes])
+    return make_app(ApiSpec(name="id", title="id", routers=[routes]), NodeSettings.load(node="ee"))
 
 
 async def test_a_new_key_of_an_outside_issuer_is_fetched_but_never_in_a_hurry() -> None:
@@ -240,11 +240,8 @@ def guarded_app(**limits: Any) -> FastAPI:
 
 def app_of(routes: APIRouter, **limits: Any) -> FastAPI:
     return make_app(
-        service="guarded",
-        title="Guarded",
-        version="0",
-        settings=NodeSettings.load(node="ee", **limits),
-        routers=[routes],
+        ApiSpec(name="guarded", title="Guarded", routers=[routes]),
+        NodeSettings.load(node="ee", **limits),
         authorities=at_node(),
         clock=ManualClock(NOW),
     )

@@ -22,7 +22,7 @@ from shared.settings import NodeSettings
 from shared.store.open import open_store
 from shared.store.port import Collection, Store
 from shared.web import idempotency
-from shared.web.app import make_app
+from shared.web.app import ApiSpec, make_app
 from shared.web.auth.bearer import Caller
 from shared.web.command import Command, View
 from shared.web.conditional import etag
@@ -97,7 +97,7 @@ class Scene:
 
         for path in ("/things", "/others"):
             routes.add_api_route(path, make, methods=["POST"], dependencies=[KEYED] if path == "/things" else [])
-        return make_app(service="things", title="t", version="0", settings=NodeSettings.load(node="ee"), routers=[routes])
+        return make_app(ApiSpec(name="things", title="t", routers=[routes]), NodeSettings.load(node="ee"))
 
     def client(self) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app()), base_url="http://node")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.settings import NodeSettings
 from shared.store.port import Document
-from shared.web.app import make_app
+from shared.web.app import ApiSpec, make_app
 from shared.web.command import View
 from shared.web.conditional import etag, if_match, not_modified, require_match
 from shared.web.paging import CursorUnknown, Page, Paged, decode_cursor, encode_cursor, page
@@ -42,7 +42,7 @@ def listing() -> FastAPI:
     async def cached(request: Request) -> Response:
         return not_modified(request, etag(3)) or Response("whole", headers={"ETag": etag(3)})
 
-    return make_app(service="list", title="l", version="0", settings=NodeSettings.load(node="ee"), routers=[routes])
+    return make_app(ApiSpec(name="list", title="l", routers=[routes]), NodeSettings.load(node="ee"))
 
 
 @pytest.fixture

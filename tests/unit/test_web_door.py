@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from shared.clock import Instant, ManualClock
 from shared.errors import Misconfigured, TestamurError, TooManyRequests
 from shared.settings import NodeSettings
-from shared.web.app import make_app
+from shared.web.app import ApiSpec, make_app
 from shared.web.command import Command, JsonBytes, View
 from shared.web.problems import all_problems, refusal
 from shared.web.ratelimit import Limiter, address_of, metered
@@ -40,7 +40,7 @@ class Whole(Command):
 
 
 def app_of(*routers: APIRouter, **more: Any) -> FastAPI:
-    return make_app(service="floor", title="Floor", version="0", settings=SETTINGS, routers=routers, **more)
+    return make_app(ApiSpec(name="floor", title="Floor", routers=routers), SETTINGS, **more)
 
 
 def client_of(app: FastAPI) -> httpx2.AsyncClient:
