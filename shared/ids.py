@@ -22,7 +22,6 @@ REF = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
 _NODE = re.compile(NODE_NAME)
 _TOPIC = re.compile(rf"testamur\.({NODE_NAME})\.([a-z]+)\.v1")
 _INSTITUTION = re.compile(rf"urn:testamur:({SLUG}):({NODE_NAME}):institution:({SLUG})")
-_CREDENTIAL = re.compile(rf"urn:uuid:({REF})")
 
 
 def new_ref() -> str:
@@ -99,9 +98,3 @@ def parse_institution(urn: str) -> InstitutionId | None:
 def credential_urn(ref: str) -> str:
     """A credential's id as it stands in the signed credential: `urn:uuid:<ref>`."""
     return f"urn:uuid:{ref}"
-
-
-def parse_credential(urn: str) -> str | None:
-    """The ref inside a credential's id, or None when the id is not one of ours."""
-    match = _CREDENTIAL.fullmatch(urn)
-    return match[1] if match else None

@@ -31,7 +31,6 @@ from shared.jose.signers import Signer
 NAME = "openbadge+jwt"
 """The format's name: the key of its commitment. The tokens' `typ` is `vc+jwt`, for that is what they are."""
 
-TYP = vc_jwt.NAME
 MEDIA_TYPE = vc_jwt.MEDIA_TYPE
 
 CONTEXT = (vc_jwt.CONTEXT[0], "https://purl.imsglobal.org/spec/ob/v3p0/context-3.0.3.json", vc_jwt.CONTEXT[1])

@@ -157,8 +157,3 @@ def _standing(node: Node | None, entry: Entry) -> tuple[str, str] | None:
 
 def _untrusted(record: Record, entry: Entry, reason: str, detail: str) -> Refused:
     return Refused(record, "untrusted", reason, detail, node_of(record.topic), entry.envelope.kid)
-
-
-def is_checkpoint(sound: Sound) -> bool:
-    """Whether it is a checkpoint that this software understands."""
-    return isinstance(sound.event, Checkpoint)

@@ -21,7 +21,6 @@ from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
 from shared.home.membership import Membership
 from shared.ids import topic_name
 from shared.jose.keys import VerificationKey
-from shared.jose.purpose import Purpose
 from shared.log.archive import POSITIONS, position_of
 from shared.store.port import Collection, Document, Reader, Store, Transaction
 from shared.store.walk import every
@@ -31,9 +30,6 @@ SERVICE_KEYS = Collection("service_keys")
 """By `<origin>/<kid>`: `{certificate, retired, compromised}`; `retired` gives per stream the last sequence that may be the
 key's, or is null. The certificate is null as long as only the retirement was heard.
 """
-
-PURPOSE = {True: Purpose.EVENT, False: Purpose.CHECKPOINT}
-"""Which purpose signs a chained stream, and which an unchained one."""
 
 
 class Keyring:

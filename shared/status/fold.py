@@ -102,20 +102,15 @@ def fold(
     return _state(_first(registrations), changes, revocations)
 
 
-def state_hash(facts: Iterable[Fact]) -> str:
-    """One digest of a set of facts, the same in every nation that holds the same set: SHA-256 in base64url over the sorted
-    distinct lines `stream epoch sequence hash`. State is a function of the facts, so equal digests mean equal states.
-    """
-    return hash_of_lines({state_line(fact) for fact in facts})
-
-
 def state_line(fact: Fact) -> str:
-    """What of a fact goes into the state hash; all that has to be kept of it until then."""
+    """What of a fact goes into the state hash: `stream epoch sequence hash`."""
     return f"{fact.event.stream.name} {fact.epoch} {fact.seq} {fact.hash}\n"
 
 
 def hash_of_lines(lines: AbstractSet[str]) -> str:
-    """The state hash of facts of which only their lines were kept."""
+    """The state hash of facts, from their lines: SHA-256 in base64url over the sorted distinct lines. State is a function of
+    the facts, so two nodes with equal digests have equal states.
+    """
     return pybase64.urlsafe_b64encode(sha256("".join(sorted(lines)).encode()).digest())[:43].decode()
 
 

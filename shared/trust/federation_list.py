@@ -26,7 +26,6 @@ from shared.errors import Invalid, Malformed, Misconfigured
 from shared.events.entry import digest
 from shared.jose import gate, purpose, strict_json
 from shared.jose.keys import VerificationKey
-from shared.jose.purpose import Purpose
 from shared.jose.refusals import TokenRefused
 from shared.jose.signers import Signer, sign
 from shared.jose.strict_json import NotStrictJson
@@ -146,12 +145,6 @@ def standing(federation: FederationList, now: datetime) -> Standing:
     if now < federation.expires:
         return Standing.CURRENT
     return Standing.GRACE if now < federation.expires + GRACE else Standing.EXPIRED
-
-
-def anchor_keys(federation: FederationList) -> dict[str, VerificationKey]:
-    """The keys that may sign the next version, by `kid`: what a reader of this list pins from here on."""
-    listed = (*federation.anchors, *federation.successors)
-    return {anchor.kid: VerificationKey.from_jwk(anchor.jwk, Purpose.ANCHOR, anchor.kid) for anchor in listed}
 
 
 def _parts(raw: bytes) -> list[str]:

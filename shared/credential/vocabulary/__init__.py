@@ -62,27 +62,19 @@ def _by_code(name: str) -> tuple[Mapping[str, str], Mapping[str, str]]:
 
 
 COUNTRIES, _COUNTRY_BY_EU = _by_code("countries.json")
+"""Countries by their code of ISO 3166-1 alpha-2, and XK, which the EU lists."""
 LANGUAGES, _LANGUAGE_BY_EU = _by_code("languages.json")
 _EU_BY_COUNTRY = {code: eu for eu, code in _COUNTRY_BY_EU.items()}
 _EU_BY_LANGUAGE = {code: eu for eu, code in _LANGUAGE_BY_EU.items()}
 AUTHORITY = "http://publications.europa.eu/resource/authority"
 """The folder of the EU's own lists of countries, languages and file types."""
 ISCED_FIELDS: Mapping[str, str] = MappingProxyType(_read("isced_f.json")["items"])
-
-
-def country_exists(code: str) -> bool:
-    """Whether `code` is an ISO 3166-1 alpha-2 country (or XK, which the EU lists)."""
-    return code in COUNTRIES
+"""Broad, narrow and detailed fields of ISCED-F 2013 by their code."""
 
 
 def language_exists(code: str) -> bool:
     """Whether `code` is an ISO 639-1 language."""
     return code in LANGUAGES
-
-
-def isced_exists(code: str) -> bool:
-    """Whether `code` is a broad, narrow or detailed field of ISCED-F 2013."""
-    return code in ISCED_FIELDS
 
 
 def country_of_authority(uri: str) -> str | None:
