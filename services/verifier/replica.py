@@ -21,7 +21,7 @@ from shared.events.registrations import CredentialRegistered
 from shared.home.membership import Membership
 from shared.ids import parse_institution
 from shared.inbox.dead_letters import PARKED
-from shared.inbox.freshness import KEPT, proven_by
+from shared.inbox.freshness import PROVEN_KEPT, proven_by
 from shared.inbox.inbox import Inbox, OriginView
 from shared.store.port import Reader
 from shared.trust.accreditation import TrustBook
@@ -109,7 +109,7 @@ class Replica:
         """How old the newest proof is now, or was then, as far as that is kept."""
         if then is None:
             return age_of(view, now)
-        within = timedelta(seconds=min(then.within, KEPT.total_seconds()))
+        within = timedelta(seconds=min(then.within, PROVEN_KEPT.total_seconds()))
         return _since(await proven_by(self._store, origin, then.moment, within), then.moment)
 
     async def _contest(self, node: Node, book: Book, institution: str, now: datetime) -> Contest | None:

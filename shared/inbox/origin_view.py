@@ -9,7 +9,7 @@ from datetime import datetime
 from shared.events.base import STREAMS
 from shared.events.chain import Position, log_prefix
 from shared.ids import stream_of, topic_name
-from shared.inbox.freshness import FRESHNESS, announced, proven_time
+from shared.inbox.freshness import FRESHNESS, Freshness
 from shared.inbox.ordering import CONTRADICTIONS, PENDING
 from shared.log.archive import POSITIONS, position_of
 from shared.store.port import Reader
@@ -61,15 +61,14 @@ class OriginView:
 async def read_view(reader: Reader, origin: str) -> OriginView:
     """See what a store says of a node."""
     positions = {stream_of(row.key): position_of(row) for row in await reader.scan(POSITIONS, prefix=f"testamur.{origin}.")}
-    freshness = await reader.get(FRESHNESS, origin)
-    newest = (freshness.body["newest"] if freshness else None) or {"seq": 0}
+    freshness = Freshness.from_row(await reader.get(FRESHNESS, origin))
     return OriginView(
         positions=positions,
-        checkpoint_time=proven_time(freshness),
+        checkpoint_time=freshness.proven.time if freshness.proven else None,
         contradictory=await reader.get(CONTRADICTIONS, origin) is not None,
-        announced=announced(freshness, origin),
+        announced=freshness.announced(origin),
         waiting=await _waiting(reader, origin),
-        checkpoint_seq=newest["seq"],
+        checkpoint_seq=freshness.newest.seq if freshness.newest else 0,
     )
 
 

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from shared.clock import rfc3339
-from shared.inbox.freshness import EVERY, FRESHNESS, KEPT, PROVEN, prove, proven_by
+from shared.inbox.freshness import (
+    FRESHNESS,
+    PROVEN,
+    PROVEN_APART,
+    PROVEN_KEPT,
+    ChainHead,
+    Freshness,
+    KnownCheckpoint,
+    prove,
+    proven_by,
+)
 from shared.log.archive import LOG, POSITIONS
 from shared.store.open import open_store
-from shared.store.port import Store, Transaction
+from shared.store.port import Document, Store, Transaction
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -27,12 +37,11 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 async def proves(store: Store, made: datetime, now: datetime) -> None:
     """A checkpoint of that time, over chains that have not begun, is taken in and proven."""
-    said = {"time": rfc3339(made), "seq": 1, "epoch": 1, "heads": {}}
+    checkpoint = KnownCheckpoint(made, epoch=1, seq=1, heads={})
 
     async def work(tx: Transaction) -> None:
-        held = await tx.get(FRESHNESS, "ee")
-        body = {"newest": said, "proven": None, **(held.body if held else {}), "open": [said]}
-        await tx.put(FRESHNESS, "ee", body, expect=held.version if held else 0)
+        known = replace(Freshness.from_row(await tx.get(FRESHNESS, "ee")), newest=checkpoint, open=(checkpoint,))
+        await tx.put(FRESHNESS, "ee", known.to_row(), expect=known.version)
         assert await prove(tx, "ee", now) is None
 
     await store.transact(work)
@@ -40,10 +49,10 @@ async def proves(store: Store, made: datetime, now: datetime) -> None:
 
 async def test_a_checkpoint_counts_from_when_it_was_proven_here_and_not_from_when_it_was_made(store: Store) -> None:
     await proves(store, NOON, NOON + 2 * MINUTE)
-    assert await proven_by(store, "ee", NOON + MINUTE, KEPT) is None
-    assert await proven_by(store, "ee", NOON + 2 * MINUTE, KEPT) == NOON
+    assert await proven_by(store, "ee", NOON + MINUTE, PROVEN_KEPT) is None
+    assert await proven_by(store, "ee", NOON + 2 * MINUTE, PROVEN_KEPT) == NOON
     assert await proven_by(store, "ee", NOON + 30 * MINUTE, 10 * MINUTE) == NOON  # the newest is known however old
-    assert await proven_by(store, "pt", NOON + 3 * MINUTE, KEPT) is None
+    assert await proven_by(store, "pt", NOON + 3 * MINUTE, PROVEN_KEPT) is None
 
 
 async def test_the_past_looks_older_by_five_minutes_at_most_and_never_younger(store: Store) -> None:
@@ -52,14 +61,21 @@ async def test_the_past_looks_older_by_five_minutes_at_most_and_never_younger(st
         await proves(store, moment, moment)
     for moment in moments:
         found = await proven_by(store, "ee", moment, 15 * MINUTE)
-        assert found is not None and moment - EVERY < found <= moment
-    assert await proven_by(store, "ee", moments[-1], KEPT) == moments[-1]
+        assert found is not None and moment - PROVEN_APART < found <= moment
+    assert await proven_by(store, "ee", moments[-1], PROVEN_KEPT) == moments[-1]
     assert await store.count(PROVEN) == 12
 
 
 async def test_what_was_kept_long_enough_is_forgotten(store: Store) -> None:
-    for moment in (NOON, NOON + EVERY, NOON + KEPT + MINUTE):
+    for moment in (NOON, NOON + PROVEN_APART, NOON + PROVEN_KEPT + MINUTE):
         await proves(store, moment, moment)
     assert await store.count(PROVEN) == 2
-    assert await proven_by(store, "ee", NOON, KEPT) is None
-    assert await proven_by(store, "ee", NOON + EVERY, KEPT) == NOON + EVERY
+    assert await proven_by(store, "ee", NOON, PROVEN_KEPT) is None
+    assert await proven_by(store, "ee", NOON + PROVEN_APART, PROVEN_KEPT) == NOON + PROVEN_APART
+
+
+def test_a_document_of_freshness_reads_back_as_what_was_written() -> None:
+    checkpoint = KnownCheckpoint(NOON, epoch=2, seq=7, heads={"trust": ChainHead(3, "h" * 43)})
+    known = Freshness(newest=checkpoint, proven=checkpoint, open=(checkpoint,) * 2, proven_at=NOON + MINUTE, noted=NOON)
+    for one in (Freshness(), known):
+        assert Freshness.from_row(Document("ee", one.to_row(), 5)) == replace(one, version=5)
