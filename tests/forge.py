@@ -8,7 +8,7 @@ from datetime import datetime
 from shared.bus.port import Message
 from shared.events.base import Event
 from shared.events.chain import Position
-from shared.events.entry import Entry, Place, Said, message_headers, sign
+from shared.events.entry import Entry, Place, Unsigned, message_headers, sign
 from shared.ids import new_event_id, topic_name
 from shared.jose.signers import Signer
 from shared.log.archive import HEADS, position_of
@@ -25,9 +25,9 @@ async def heads(nation: Nation) -> Mapping[str, int]:
     return {stream: (await head(nation, stream)).seq for stream in ("trust", "status", "registrations")}
 
 
-def said(event: Event, at: datetime, **changes: str) -> Said:
+def said(event: Event, at: datetime, **changes: str) -> Unsigned:
     """An event as something said, with members replaced: `kind`, `stream`, `subject`."""
-    return Said.of(event, new_event_id(), at)._replace(**changes)
+    return Unsigned.of(event, new_event_id(), at)._replace(**changes)
 
 
 async def rogue(nation: Nation, event: Event, *, ahead: int = 1, previous: str | None = None, **changes: str) -> Entry:

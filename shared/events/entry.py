@@ -117,8 +117,8 @@ class Place(NamedTuple):
     after: Mapping[str, int] = {}
 
 
-class Said(NamedTuple):
-    """What is to be sealed: stream, kind, subject, the exact payload, the event's id, and when it was said."""
+class Unsigned(NamedTuple):
+    """An event that is to be signed: stream, kind, subject, the exact payload, the event's id, and when it was emitted."""
 
     stream: str
     kind: str
@@ -128,29 +128,29 @@ class Said(NamedTuple):
     at: datetime
 
     @classmethod
-    def of(cls, event: Event, jti: str, at: datetime) -> Said:
-        """An event as something said at an instant."""
+    def of(cls, event: Event, jti: str, at: datetime) -> Unsigned:
+        """An event that was emitted at an instant."""
         return cls(event.stream.name, event.kind, event.subject(), event.value(), jti, at)
 
 
-def sign(said: Said, place: Place, signer: Signer) -> Entry:
-    """Sign what was said into its place in its stream's chain (or, for a checkpoint, under its running number)."""
-    chained = STREAMS[said.stream].chained
+def sign(event: Unsigned, place: Place, signer: Signer) -> Entry:
+    """Sign an event into its place in its stream's chain (or, for a checkpoint, under its running number)."""
+    chained = STREAMS[event.stream].chained
     header: dict[str, object] = {
         "typ": ENTRY_TYP if chained else CHECKPOINT_TYP,
         "fed": place.federation,
         "org": place.origin,
-        "top": topic_name(place.origin, said.stream),
+        "top": topic_name(place.origin, event.stream),
         "epo": place.epoch,
         "seq": place.seq,
-        "jti": said.jti,
-        "knd": said.kind,
-        "sub": said.subject,
-        "iat": int(said.at.timestamp()),
+        "jti": event.jti,
+        "knd": event.kind,
+        "sub": event.subject,
+        "iat": int(event.at.timestamp()),
     }
     if chained:
         header |= {"prv": place.previous, "aft": dict(place.after)}
-    return _entry(sign_token(header, said.payload, signer))
+    return _entry(sign_token(header, event.payload, signer))
 
 
 def parse(raw: bytes | str) -> Entry:

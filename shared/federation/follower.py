@@ -46,7 +46,7 @@ EMPTY = 0.5
 """Seconds that an empty page takes at least: a neighbour that answers at once instead of waiting is not asked in a loop."""
 
 AHEAD = 10_000
-"""How many entries fetching may be ahead of the inbox (`ordering.PENDING_CAP`): more would be stored and of no use yet."""
+"""How many entries fetching may be ahead of the inbox (`ordering.MOST_PENDING`): more would be stored and of no use yet."""
 
 BUDGET_BYTES = 32 * 1024 * 1024
 """Bytes a second that one stream of one origin may bring, averaged over a page."""

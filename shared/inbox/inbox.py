@@ -20,7 +20,6 @@ from itertools import groupby
 from typing import TypeVar
 
 from shared.bus.port import Record
-from shared.clock import rfc3339
 from shared.errors import Unavailable
 from shared.events.base import TRUST, Event
 from shared.events.entry import parse
@@ -29,6 +28,7 @@ from shared.home.membership import Membership
 from shared.ids import parse_topic
 from shared.inbox import admission, dead_letters
 from shared.inbox.admission import Candidate, Refused, Sound, anchored_by_last, conclude, examine, understand
+from shared.inbox.dead_letters import StoredDeadLetter
 from shared.inbox.freshness import FRESHNESS, PROVEN
 from shared.inbox.ordering import CONTRADICTIONS, PENDING, Ordering
 from shared.inbox.origin_view import OriginView, read_view
@@ -161,15 +161,15 @@ class Inbox:
         return anchored_by_last(candidates, self.origin(origin).announced)
 
     async def _transact(self, judged: Sequence[Sound | Refused], instead_of: Sequence[str] = ()) -> list[tuple[str, str]]:
-        """Apply what was judged; the dead letters that it is tried instead of go in the same transaction."""
+        """Apply what was judged, and delete the dead letters that it is tried `instead_of`, in one transaction."""
 
         async def work(unit: Unit) -> Ordering:
             ordering = Ordering(unit, self._handlers)
-            for letter in instead_of:
-                await unit.tx.delete(dead_letters.DEAD, letter)
+            for dead_letter in instead_of:
+                await unit.tx.delete(dead_letters.DEAD, dead_letter)
             for one in judged:
                 if isinstance(one, Refused):
-                    await dead_letters.bury(unit.tx, one, rfc3339(unit.now))
+                    await dead_letters.store_dead_letter(unit.tx, one, unit.now)
                 else:
                     with _traced(one, alone=len(judged) <= INLINE):
                         await ordering.take(one.entry, one.event)
@@ -200,7 +200,7 @@ class Inbox:
 
     async def _reconsider(self, kid: str) -> None:
         """Try again what was quarantined because this key was not known yet."""
-        rows = await self._store.scan(dead_letters.DEAD, where={"kid": kid}, limit=dead_letters.CAP)
+        rows = await self._store.scan(dead_letters.DEAD, where={"kid": kid}, limit=dead_letters.MOST_OF_AN_ORIGIN)
         await self._replay([row.key for row in rows if row.body["reason"] == "unknown-key"])
 
     async def reconsider_nations(self) -> None:
@@ -208,7 +208,7 @@ class Inbox:
         for node in self._membership.list.nodes:
             for reason in admission.NATION_REASONS if node.status == "active" else ():
                 where = {"origin": node.name, "reason": reason}
-                rows = await self._store.scan(dead_letters.DEAD, where=where, limit=dead_letters.CAP)
+                rows = await self._store.scan(dead_letters.DEAD, where=where, limit=dead_letters.MOST_OF_AN_ORIGIN)
                 await self.replay([row.key for row in rows])
 
     async def replay(self, ids: Sequence[str]) -> int:
@@ -219,7 +219,7 @@ class Inbox:
     async def _replay(self, ids: Sequence[str]) -> int:
         found = [row for row in [await self._store.get(dead_letters.DEAD, key) for key in ids] if row is not None]
         if found:
-            await self._receive([dead_letters.exhume(row) for row in found], [row.key for row in found])
+            await self._receive([StoredDeadLetter.from_row(row).record for row in found], [row.key for row in found])
         return len(found)
 
     async def _revive(self) -> None:

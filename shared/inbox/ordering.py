@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from shared.clock import rfc3339
 from shared.events.base import STREAMS, Event
@@ -26,13 +26,23 @@ from shared.log.outbox import Unit
 from shared.store.port import Collection, Index
 
 PENDING = Collection("pending", (Index(("origin",)),))
-"""Sound entries beyond a hole, by archive key: `{origin, jws, hash, acted, at}`."""
+"""Sound entries beyond a hole, by archive key: a `PendingRow` each."""
 
 CONTRADICTIONS = Collection("contradictions")
 """Per origin, the evidence: `{topic, detail, entries, at}`; its presence is the verdict."""
 
-PENDING_CAP = 10_000
+MOST_PENDING = 10_000
 """How many entries one origin may keep waiting; beyond that they are fetched again once the hole is filled."""
+
+
+class PendingRow(TypedDict):
+    """An entry that waits: whose it is, its signed bytes and hash, whether it acted already, and when it came."""
+
+    origin: str
+    jws: str
+    hash: str
+    acted: bool
+    at: str
 
 
 class Ordering:
@@ -131,9 +141,15 @@ class Ordering:
             await self._hand_over(entry, event, early=True)
         if event is None:
             await self._park(entry)
-        if row is None and await self._tx.count(PENDING, {"origin": place.origin}) < PENDING_CAP:
-            body = {"origin": place.origin, "jws": entry.compact.decode(), "hash": entry.hash, "acted": acts}
-            await self._tx.insert(PENDING, key, {**body, "at": rfc3339(self._unit.now)})
+        if row is None and await self._tx.count(PENDING, {"origin": place.origin}) < MOST_PENDING:
+            waiting = PendingRow(
+                origin=place.origin,
+                jws=entry.compact.decode(),
+                hash=entry.hash,
+                acted=acts,
+                at=rfc3339(self._unit.now),
+            )
+            await self._tx.insert(PENDING, key, waiting)
             self._waiting[place.topic] = True
 
     async def _held(self, entry: Entry, event: Event | None) -> None:
@@ -171,7 +187,7 @@ class Ordering:
     async def _park(self, entry: Entry) -> None:
         place = entry.envelope
         why = "Its kind or content is newer than this software: update it, and it will be applied at the next start."
-        await park(self._tx, log_key(place.topic, place.epoch, place.seq), entry, why, rfc3339(self._unit.now))
+        await park(self._tx, log_key(place.topic, place.epoch, place.seq), entry, why, self._unit.now)
 
     async def _is_torn(self, origin: str) -> bool:
         if origin not in self._torn:

@@ -15,7 +15,7 @@ from shared.clock import Clock, rfc3339
 from shared.events.base import CATALOGUE, CHECKPOINTS, STREAMS
 from shared.events.chain import log_prefix
 from shared.events.checkpoints import Checkpoint, Head
-from shared.events.entry import Place, Said, sign
+from shared.events.entry import Place, Unsigned, sign
 from shared.ids import new_event_id, topic_name
 from shared.log.archive import HEADS, LOG, archived, as_body, position_of
 from shared.log.relay import Relay
@@ -59,7 +59,7 @@ class Checkpointer:
         place = Place(self._federation, self._node, reached.epoch, reached.seq + 1)
         # after the head was read: a key that was retired since can only lose against the one that came before this
         signer = (await self._signing.now())[CHECKPOINTS.name]
-        entry = sign(Said.of(event, new_event_id(), now), place, signer)
+        entry = sign(Unsigned.of(event, new_event_id(), now), place, signer)
         old = await self._outlived()
 
         async def work(tx: Transaction) -> None:

@@ -1,9 +1,9 @@
-"""The sequencer: gives what was said its place in the chains and signs it (protocol, section 3, T2).
+"""The sequencer: gives each event its place in its chain and signs it (protocol, section 3, T2).
 
 - One per service, by lease; the fencing token and the heads are compared in the transaction that stores the entries.
 - It takes the outbox in the order in which it was filled, so one subject's versions rise, and all chains of one writer lie
   in one order: each entry names the heads of the other chains (`aft`).
-- An entry about one of the node's own keys ends its batch: what follows is signed, and judged, by what it said.
+- An entry about one of the node's own keys ends its batch: what follows is signed, and judged, by what that entry says.
 - A loser's signatures are thrown away unseen: an entry exists once it is stored, and never twice at one sequence.
 
 What is lost if the process dies here: nothing. Before the commit the outbox still holds the rows; after it, the log does.
@@ -13,19 +13,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
 
 from shared.clock import rfc3339
 from shared.events.base import Stream
 from shared.events.chain import Position
-from shared.events.entry import Entry, Place, Said, sign
+from shared.events.entry import Entry, Place, sign
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
 from shared.ids import new_event_id, topic_name
 from shared.jose.signers import Signer
 from shared.log.archive import HEADS, LOG, archived, as_body, position_of
 from shared.log.keyring import keep
 from shared.log.lease import acquire, fence, release
-from shared.log.outbox import OUTBOX, Outbox
+from shared.log.outbox import OUTBOX, Outbox, unsigned_of
 from shared.log.signing import Signing
 from shared.store.port import Document, Transaction
 from shared.tasks.wakeups import wait_for
@@ -76,11 +75,11 @@ class Sequencer:
         self._topics = {stream.name: topic_name(node, stream.name) for stream in streams}
         self._holder = new_event_id()
         self._token: int | None = None
-        self._spoken_of: list[str] = []
+        self._keys_changed: list[str] = []
         self._on_advance = on_advance
 
     async def run(self) -> None:
-        """Sequence whatever is said, until cancelled."""
+        """Sequence whatever is emitted, until cancelled."""
         try:
             while True:
                 self._outbox.filled.clear()
@@ -101,7 +100,7 @@ class Sequencer:
         if self._token is None:
             return 0
         heads = {stream: await self._store.get(HEADS, topic) for stream, topic in self._topics.items()}
-        entries = await self._seal(rows, heads, await self._signing.now())
+        entries = await self._sign(rows, heads, await self._signing.now())
         await self._commit(rows, heads, entries, self._token)
         await self._learn()
         for wake in self._on_advance:
@@ -110,26 +109,26 @@ class Sequencer:
 
     async def _learn(self) -> None:
         """Let the service know what was stored of the node's own keys, also where the commit's answer never came."""
-        while self._spoken_of:
-            await self._learn_key(self._node, self._spoken_of[-1])
-            self._spoken_of.pop()
+        while self._keys_changed:
+            await self._learn_key(self._node, self._keys_changed[-1])
+            self._keys_changed.pop()
 
-    async def _seal(
+    async def _sign(
         self, rows: Sequence[Document], heads: dict[str, Document | None], signers: Mapping[str, Signer]
     ) -> list[Entry]:
         if len(rows) <= INLINE:
-            return self._seal_all(rows, heads, signers)
-        return await asyncio.to_thread(self._seal_all, rows, heads, signers)
+            return self._sign_all(rows, heads, signers)
+        return await asyncio.to_thread(self._sign_all, rows, heads, signers)
 
-    def _seal_all(
+    def _sign_all(
         self, rows: Sequence[Document], heads: dict[str, Document | None], signers: Mapping[str, Signer]
     ) -> list[Entry]:
         reached = {stream: position_of(head) for stream, head in heads.items()}
         entries = []
         for row in rows:
-            said = _said(row)
-            entry = sign(said, self._place(said.stream, reached), signers[said.stream])
-            reached[said.stream] = reached[said.stream].advanced_by(entry)
+            event = unsigned_of(row)
+            entry = sign(event, self._place(event.stream, reached), signers[event.stream])
+            reached[event.stream] = reached[event.stream].advanced_by(entry)
             entries.append(entry)
         return entries
 
@@ -144,7 +143,7 @@ class Sequencer:
         now = rfc3339(self._outbox.clock.now())
         last = {entry.stream: entry for entry in entries}
         event = _about_a_key(rows[-1])
-        self._spoken_of += [event.kid] if event else []
+        self._keys_changed += [event.kid] if event else []
         archive = [archived(entry, now, row.body["traceparent"]) for entry, row in zip(entries, rows, strict=True)]
 
         async def work(tx: Transaction) -> None:
@@ -170,9 +169,3 @@ def _up_to_a_key(rows: list[Document]) -> list[Document]:
 def _about_a_key(row: Document) -> ServiceKeyAdded | ServiceKeyRetired | None:
     kind = _KEY_KINDS.get(row.body["kind"])
     return kind.model_validate_json(row.body["value"]) if kind else None
-
-
-def _said(row: Document) -> Said:
-    body = row.body
-    at = datetime.fromisoformat(body["at"])
-    return Said(body["stream"], body["kind"], body["sub"], body["value"].encode(), body["id"], at)

@@ -10,8 +10,7 @@ from fastapi import Depends, Path, Request, Response
 from shared.clock import Instant
 from shared.engine.engine import Engine
 from shared.errors import NotFound
-from shared.inbox.dead_letters import DEAD, exhume, stamp
-from shared.store.port import Document
+from shared.inbox.dead_letters import DEAD, StoredDeadLetter
 from shared.web.auth.bearer import Caller, requires
 from shared.web.command import View
 from shared.web.paging import Page, Paged, page
@@ -19,7 +18,7 @@ from shared.web.strict import router
 
 routes = router("operations")
 
-LetterId = Annotated[str, Path(pattern="^[0-9a-f-]{36}$", description="The dead letter's id.")]
+DeadLetterId = Annotated[str, Path(pattern="^[0-9a-f-]{36}$", description="The dead letter's id.")]
 
 
 class DeadLetter(View):
@@ -86,24 +85,23 @@ async def dead_letters(
 ) -> Page[DeadLetter]:
     """Records that were refused, oldest first, each with its reason."""
     rows = await engine.store.scan(DEAD, after=paging.after, limit=paging.fetch)
-    return page(rows, paging, _letter, request, response)
+    return page(rows, paging, lambda row: _view(StoredDeadLetter.from_row(row)), request, response)
 
 
 @routes.get("/dead-letters/{letter}", summary="One of them")
-async def dead_letter(_: Operator, engine: Running, letter: LetterId) -> DeadLetter:
+async def dead_letter(_: Operator, engine: Running, letter: DeadLetterId) -> DeadLetter:
     """One refused record, with the shape of what came."""
-    row = await _find(engine, letter)
-    record = exhume(row)
-    headers = {name: len(value) for name, value in record.headers}
-    return DeadLetter(**stamp(row), record={"value_bytes": len(record.value), "header_bytes": headers})
+    found = await _find(engine, letter)
+    headers = {name: len(value) for name, value in found.record.headers}
+    return _view(found, {"value_bytes": len(found.record.value), "header_bytes": headers})
 
 
 @routes.post("/dead-letters/{letter}/replay", summary="Take it in again")
-async def replay(_: Operator, engine: Running, letter: LetterId) -> Replayed:
+async def replay(_: Operator, engine: Running, letter: DeadLetterId) -> Replayed:
     """Judge the same bytes again by what is known now; what is still refused is kept anew. Repeating it is harmless."""
-    row = await _find(engine, letter)
+    found = await _find(engine, letter)
     before = sum(engine.inbox.refused.values())
-    tried = await engine.inbox.replay([row.key])
+    tried = await engine.inbox.replay([found.id])
     return Replayed(tried=tried, refused_again=sum(engine.inbox.refused.values()) - before)
 
 
@@ -129,12 +127,23 @@ def _known(engine: Engine, name: str, now: datetime) -> NodeKnown:
     )
 
 
-def _letter(row: Document) -> DeadLetter:
-    return DeadLetter(**stamp(row))
+def _view(one: StoredDeadLetter, record: dict[str, Any] | None = None) -> DeadLetter:
+    return DeadLetter(
+        id=one.id,
+        topic=one.record.topic,
+        offset=one.record.offset,
+        family=one.family,
+        reason=one.reason,
+        detail=one.detail,
+        origin=one.origin,
+        kid=one.kid,
+        at=one.at,
+        record=record,
+    )
 
 
-async def _find(engine: Engine, letter: str) -> Document:
+async def _find(engine: Engine, letter: str) -> StoredDeadLetter:
     row = await engine.store.get(DEAD, letter)
     if row is None:
         raise NotFound("List what is there with GET /dead-letters.")
-    return row
+    return StoredDeadLetter.from_row(row)

@@ -11,7 +11,7 @@ from shared.bus.port import Record
 from shared.clock import SystemClock
 from shared.events.base import Event
 from shared.events.checkpoints import Checkpoint, Head
-from shared.events.entry import Entry, Place, Said, message_headers, sign
+from shared.events.entry import Entry, Place, Unsigned, message_headers, sign
 from shared.events.registrations import CredentialRegistered
 from shared.events.trust import ServiceKeyAdded
 from shared.home.folder import Home
@@ -91,13 +91,13 @@ def _checkpoint(home: Home, clock: SystemClock, last: Entry) -> Entry:
     heads = {"registrations": Head(seq=last.envelope.seq, hash=last.hash)}
     event = Checkpoint(time=clock.now(), heads=heads)
     place = Place(home.settings.federation, "ee", 1, 1)
-    return sign(Said.of(event, new_event_id(), clock.now()), place, home.signer("checkpoint"))
+    return sign(Unsigned.of(event, new_event_id(), clock.now()), place, home.signer("checkpoint"))
 
 
 def _seal(home: Home, clock: SystemClock, event: Event, seq: int, previous: str) -> Entry:
     after = {"trust": 5} if event.stream.name != "trust" else {}
     place = Place(home.settings.federation, "ee", 1, seq, previous, after)
-    return sign(Said.of(event, new_event_id(), clock.now()), place, _registry_key(home))
+    return sign(Unsigned.of(event, new_event_id(), clock.now()), place, _registry_key(home))
 
 
 @cache

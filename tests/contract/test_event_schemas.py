@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from shared.events import asyncapi
 from shared.events.base import CATALOGUE, STREAMS, Event
-from shared.events.entry import Place, Said, message_headers, sign
+from shared.events.entry import Place, Unsigned, message_headers, sign
 from shared.ids import new_event_id
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
@@ -182,7 +182,7 @@ def test_no_event_has_a_member_for_a_person(kind: str) -> None:
 def test_the_headers_of_a_sealed_entry_are_those_that_the_document_describes(kind: str) -> None:
     event = parsed(kind, sample(kind))
     signer = LocalSigner.generate(Purpose.EVENT if event.stream.chained else Purpose.CHECKPOINT)
-    entry = sign(Said.of(event, new_event_id(), NOW), Place("testamur", "ee", 1, 7), signer)
+    entry = sign(Unsigned.of(event, new_event_id(), NOW), Place("testamur", "ee", 1, 7), signer)
     headers = {name: value.decode() for name, value in message_headers(entry, "00-0af7651916cd43dd-b7ad6b-01")}
     schema = asyncapi.headers_schema(CATALOGUE[kind])
     jsonschema_rs.validator_for(schema, validate_formats=True).validate(headers)

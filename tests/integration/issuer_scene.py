@@ -21,7 +21,7 @@ from shared.credential import written
 from shared.engine.engine import Engine
 from shared.events.base import Event
 from shared.events.chain import Position
-from shared.events.entry import Place, Said, message_headers, sign
+from shared.events.entry import Place, Unsigned, message_headers, sign
 from shared.events.trust import InstitutionAccredited, InstitutionKeyAdded, Scope
 from shared.home.folder import Home
 from shared.ids import new_event_id, new_ref, topic_name
@@ -89,7 +89,7 @@ class Scene:
         reached = self._chains.get(stream, Position())
         after = {name: position.seq for name, position in self._chains.items() if name != stream}
         place = Place(settings.federation, settings.node, 1, reached.seq + 1, reached.hash, after)
-        entry = sign(Said.of(event, new_event_id(), self.clock.now()), place, self.home.signer("registry"))
+        entry = sign(Unsigned.of(event, new_event_id(), self.clock.now()), place, self.home.signer("registry"))
         self._chains[stream] = reached.advanced_by(entry)
         message = Message(event.subject(), entry.token.payload, message_headers(entry))
         await self.engine.bus.append(topic_name(settings.node, stream), [message])

@@ -17,7 +17,7 @@ from services.registry.federation.handlers import read_log
 from shared.bus.port import Message, Record
 from shared.events.base import CATALOGUE, Event
 from shared.events.checkpoints import Checkpoint, Head
-from shared.events.entry import GENESIS, Entry, Place, Said, message_headers, sign
+from shared.events.entry import GENESIS, Entry, Place, Unsigned, message_headers, sign
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
@@ -68,7 +68,7 @@ async def test_an_entry_made_to_break_its_reader_stops_no_other_entry(certificat
         ee, pt, credential, ref = await _scene(europe)
         stranger = LocalSigner.generate(Purpose.EVENT)
         payload = orjson.dumps({"kid": stranger.kid, "certificate": certificate})
-        spoken = Said("trust", ServiceKeyAdded.kind, stranger.kid, payload, new_event_id(), ee.clock.now())
+        spoken = Unsigned("trust", ServiceKeyAdded.kind, stranger.kid, payload, new_event_id(), ee.clock.now())
         await pt.hears(TRUST_OF_EE, [message(sign(spoken, Place("testamur", "ee", 1, 1), stranger))])
         await pt.hears(STATUS_OF_EE, [message(await rogue(ee, _revocation(ref, ee)))])
         assert (await pt.verifies(credential))["reason"] == "revoked"

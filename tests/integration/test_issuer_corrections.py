@@ -11,7 +11,7 @@ import pytest
 from services.issuer.credentials import handlers
 from services.issuer.credentials.domain import CredentialNotInForce, CredentialReplaced
 from services.issuer.credentials.repository import STATUS_FACTS
-from shared.events.entry import Place, Said, sign
+from shared.events.entry import Place, Unsigned, sign
 from shared.events.issuance import actor_pseudonym
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
@@ -149,7 +149,7 @@ async def test_a_mass_revocation_reaches_those_it_lists_and_those_of_its_key(sce
 async def test_an_event_heard_twice_changes_nothing(scene: Scene) -> None:
     made = await scene.issue()
     event = CredentialRevoked(ref=made["ref"], version=1, effective=NOW)
-    entry = sign(Said.of(event, new_event_id(), NOW), Place("testamur", "ee", 1, 1), scene.home.signer("registry"))
+    entry = sign(Unsigned.of(event, new_event_id(), NOW), Place("testamur", "ee", 1, 1), scene.home.signer("registry"))
     for _ in range(3):
         await scene.engine.outbox.transact(
             lambda unit: handlers.on_status(unit, Received(entry, event, False, unit.now)), "bus"

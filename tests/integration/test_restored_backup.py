@@ -12,7 +12,7 @@ import pytest
 from services.cli.app import run
 from services.cli.exit_codes import Code
 from shared.clock import SystemClock
-from shared.events.entry import Place, Said, parse, sign
+from shared.events.entry import Place, Unsigned, parse, sign
 from shared.events.trust import ServiceKeyAdded
 from shared.home.folder import Home
 from shared.ids import new_event_id, topic_name
@@ -245,7 +245,7 @@ async def _has_asked_all(nation: Nation) -> bool:
 
 def _forged(victim: Home, forger: Home) -> list[str]:
     """Entries that claim to be a nation's own, far ahead: by a stranger's key under its name, and under the victim's."""
-    said = Said.of(ServiceKeyAdded(kid="k", certificate="c"), new_event_id(), SystemClock().now())
+    said = Unsigned.of(ServiceKeyAdded(kid="k", certificate="c"), new_event_id(), SystemClock().now())
     place = Place("testamur", victim.settings.node, 1, 99, "A" * 43)
     key = forger.signer("registry")
     borrowed = LocalSigner.from_private_jwk({**key.private_jwk(), "kid": victim.signer("registry").kid}, Purpose.EVENT)

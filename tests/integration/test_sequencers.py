@@ -48,14 +48,14 @@ LOST = (LeaseLost, VersionConflict)
 
 
 class Paused(Sequencer):
-    """A sequencer that stops between sealing and committing, until it is told to go on."""
+    """A sequencer that stops between signing and committing, until it is told to go on."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.signed, self.go = asyncio.Event(), asyncio.Event()
 
-    async def _seal(self, *args: Any) -> list[Entry]:
-        entries = await super()._seal(*args)
+    async def _sign(self, *args: Any) -> list[Entry]:
+        entries = await super()._sign(*args)
         self.signed.set()
         await self.go.wait()
         return entries

@@ -24,7 +24,7 @@ from shared.events.entry import (
     LAST_SECOND,
     Entry,
     Place,
-    Said,
+    Unsigned,
     message_headers,
     parse,
     parse_message,
@@ -52,7 +52,7 @@ words = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), m
 hashes = st.binary(min_size=32, max_size=32).map(lambda raw: encode(raw).decode())
 sequences = st.integers(1, 10**15 - 1)
 instants = st.integers(0, LAST_SECOND).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
-saids = st.builds(Said, st.sampled_from(sorted(STREAMS)), words, words, st.binary(max_size=300), words, instants)
+saids = st.builds(Unsigned, st.sampled_from(sorted(STREAMS)), words, words, st.binary(max_size=300), words, instants)
 places = st.builds(
     Place,
     st.just("testamur"),
@@ -107,7 +107,7 @@ def test_two_entries_have_one_hash_only_when_they_say_the_same_at_the_same_place
 
 @given(saids, places)
 @settings(max_examples=60, deadline=None)
-def test_the_hash_does_not_depend_on_the_signature(said: Said, place: Place) -> None:
+def test_the_hash_does_not_depend_on_the_signature(said: Unsigned, place: Place) -> None:
     signer = SIGNERS[STREAMS[said.stream].chained]
     assert sign(said, place, signer).hash == sign(said, place, signer).hash
 
@@ -141,7 +141,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 
 
 @st.composite
-def status_entries(draw: st.DrawFn) -> tuple[Said, Place]:
+def status_entries(draw: st.DrawFn) -> tuple[Unsigned, Place]:
     said = draw(saids)._replace(stream="status")
     return said, draw(places)._replace(origin="ee", epoch=1)
 
@@ -151,14 +151,14 @@ in_this_door = settings(max_examples=400, deadline=None, suppress_health_check=[
 
 @given(status_entries())
 @settings(in_this_door, max_examples=50)
-def test_what_the_node_sealed_is_sound(door: Door, made: tuple[Said, Place]) -> None:
+def test_what_the_node_sealed_is_sound(door: Door, made: tuple[Unsigned, Place]) -> None:
     entry = sign(*made, door.signer)
     assert isinstance(door.judge(entry.token.payload, message_headers(entry)), Sound)
 
 
 @given(status_entries(), st.data())
 @in_this_door
-def test_one_changed_byte_is_never_sound(door: Door, made: tuple[Said, Place], data: st.DataObject) -> None:
+def test_one_changed_byte_is_never_sound(door: Door, made: tuple[Unsigned, Place], data: st.DataObject) -> None:
     entry = sign(*made, door.signer)
     headers = message_headers(entry, "00-" + "a" * 32 + "-" + "b" * 16 + "-01")
     parts = {"value": entry.token.payload} | {name: value for name, value in headers if name not in ONLY_SIGNED}
@@ -174,7 +174,7 @@ def test_one_changed_byte_is_never_sound(door: Door, made: tuple[Said, Place], d
 @given(status_entries(), st.data())
 @settings(in_this_door, max_examples=60)
 def test_a_record_without_one_of_its_signed_copies_is_never_sound(
-    door: Door, made: tuple[Said, Place], data: st.DataObject
+    door: Door, made: tuple[Unsigned, Place], data: st.DataObject
 ) -> None:
     entry = sign(*made, door.signer)
     headers = message_headers(entry)
@@ -185,7 +185,7 @@ def test_a_record_without_one_of_its_signed_copies_is_never_sound(
 @given(status_entries(), st.text(), st.binary(max_size=80))
 @settings(in_this_door, max_examples=50)
 def test_the_trace_beside_an_entry_is_believed_by_nobody(
-    door: Door, made: tuple[Said, Place], name: str, noise: bytes
+    door: Door, made: tuple[Unsigned, Place], name: str, noise: bytes
 ) -> None:
     entry = sign(*made, door.signer)
     headers = (("traceparent", noise), (f"x-{name}", noise), *message_headers(entry))
@@ -256,7 +256,7 @@ def test_noise_in_compact_form_is_malformed_and_nothing_else(raw: bytes | str) -
 
 @given(st.lists(saids, min_size=1, max_size=6), st.integers(1, 9))
 @settings(max_examples=60, deadline=None)
-def test_each_entry_of_a_chain_is_next_exactly_once(said: list[Said], epoch: int) -> None:
+def test_each_entry_of_a_chain_is_next_exactly_once(said: list[Unsigned], epoch: int) -> None:
     position, run, positions = Position(epoch), [], [Position(epoch)]
     for one in said:
         place = Place("testamur", "ee", epoch, position.seq + 1, position.hash)

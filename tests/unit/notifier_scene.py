@@ -17,7 +17,7 @@ from services.notifier.repository import DELIVERIES
 from services.notifier.views import DeliveryView, delivery_view
 from shared.clock import ManualClock
 from shared.events.base import Event
-from shared.events.entry import Place, Said, sign
+from shared.events.entry import Place, Unsigned, sign
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialRevoked, CredentialsRevoked
 from shared.events.trust import InstitutionKeyAdded
@@ -58,7 +58,7 @@ class Scene:
     def entry(self, event: Event, origin: str = "ee", seq: int | None = None) -> Received:
         """An event as its nation signed it."""
         self._seq += 1
-        said = Said.of(event, new_event_id(), self.clock.now())
+        said = Unsigned.of(event, new_event_id(), self.clock.now())
         return Received(sign(said, Place("europe", origin, 1, seq or self._seq), REGISTRY), event, False, self.clock.now())
 
     async def hears(self, event: Event, origin: str = "ee", seq: int | None = None) -> Received:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shared.events.base import Event
-from shared.events.entry import Place, Said, sign
+from shared.events.entry import Place, Unsigned, sign
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
 from shared.ids import new_event_id, new_ref
@@ -179,7 +179,7 @@ def test_a_damaged_document_is_no_fact(damage: dict[str, object]) -> None:
 def test_a_fact_takes_its_place_from_the_signed_entry() -> None:
     event: Event = revoked(1, 3).event
     place = Place("europe", "ee", 2, 9, "A" * 43, {"trust": 5, "registrations": 8})
-    entry = sign(Said.of(event, new_event_id(), at(3)), place, LocalSigner.generate(Purpose.EVENT))
+    entry = sign(Unsigned.of(event, new_event_id(), at(3)), place, LocalSigner.generate(Purpose.EVENT))
     said = from_entry(entry, revoked(1, 3).event, at(4))
     assert (said.epoch, said.seq, said.hash, said.trust_seq, said.at, said.known_at) == (2, 9, entry.hash, 5, at(3), at(4))
 

@@ -50,7 +50,7 @@ async def announce_service_keys(engine: Engine) -> int:
             if await repository.announce(unit.tx, kid):
                 await unit.emit(ServiceKeyAdded(kid=kid, certificate=certificate))
                 await unit.audit("service-key.announce", kid)
-        return len(unit.said)
+        return len(unit.emitted)
 
     return await engine.outbox.transact(work, actor="registry")
 
