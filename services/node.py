@@ -157,10 +157,10 @@ def build_node(settings: NodeSettings, clock: Clock | None = None, services: Seq
                 checks[name] = _all_of(service)
             app.router.routes[:] = [*_mounts(app.state.apps, app.state.polls), Mount("/", front)]
             app.router.default = front  # a path with a line break in it fits no mount
-            closing.enter_context(front.state.telemetry.active())  # what is nobody's own is the node's, not the last one's
+            closing.enter_context(front.state.telemetry.active())  # what belongs to no service is labelled as the node's
             yield
 
-    # bare of middleware: each service has its own, and what is nobody's goes to the front, which has its own too
+    # without middleware: each service has its own, and so has the front, which takes every path that no service has
     node = FastAPI(openapi_url=None, lifespan=lifespan)
     node.router.routes[:] = []
     node.state.settings, node.state.apps, node.state.polls = settings, {}, LongPolls()

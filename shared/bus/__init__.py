@@ -2,6 +2,6 @@
 `shared/inbox`.
 
 Read `port` (what a bus promises) and `open` (from a URL to a bus), then an adapter: the folder `sqlite` or `kafka`.
-For whoever sets a broker up: `admin` (the port), `topics` (what a node's broker holds, and how) and `access` (who may
+For setting a broker up: `admin` (the port), `topics` (what a node's broker holds, and how) and `access` (who may
 do what on it).
 """

@@ -1,10 +1,11 @@
 """Who may do what on a node's broker: the least that each service needs. Pure: rules in, rights out.
 
-- One writer a topic: the issuer writes `issuance`, the registry the node's public streams. On a neighbour's topics both the
-  registry writes, whose follower fills holes from the origin's log, and the node's mirror.
-- A service reads what it hears (each service's `consumer.py`), under a group of its own. Nobody else of the node may move
-  that group's positions. It also reads what it wrote: at its start it sees whether its store knows all of that.
-- A topic's writer may make it; nobody may delete or change one. That is for whoever applies the topics.
+- One writer a topic: the issuer writes `issuance`, the registry the node's public streams. On a neighbour's topics
+  both the registry writes, whose follower fills holes from the origin's log, and the node's mirror.
+- A service reads what it hears (each service's `consumer.py`), under a group of its own. No other service of the node
+  may move that group's positions. It also reads what it wrote: at its start it sees whether its store knows all of
+  that.
+- A topic's writer may make it; no service may delete or change one. That is for the operator who applies the topics.
 - `IDEMPOTENT_WRITE` on the cluster is not given: since Kafka 2.8 the right to write a topic implies it (KIP-679).
 - A neighbour's mirror may read the node's public topics, and nothing else here.
 
@@ -38,7 +39,7 @@ class Right(NamedTuple):
     operation: str
 
 
-class Hears(NamedTuple):
+class Reads(NamedTuple):
     """What a service reads: its own node's streams, and whether it reads every neighbour's public ones."""
 
     own: tuple[str, ...]
@@ -48,11 +49,11 @@ class Hears(NamedTuple):
 _VERDICTS = tuple(stream for stream in PUBLIC if stream != OFFERS.name)
 """The streams that a verdict rests on: its own node's offers are none of them."""
 
-HEARS: Mapping[str, Hears] = {
-    "registry": Hears((ISSUANCE.name,), foreign=True),
-    "issuer": Hears(PUBLIC, foreign=False),
-    "verifier": Hears(_VERDICTS, foreign=True),
-    "notifier": Hears(_VERDICTS, foreign=True),
+READS: Mapping[str, Reads] = {
+    "registry": Reads((ISSUANCE.name,), foreign=True),
+    "issuer": Reads(PUBLIC, foreign=False),
+    "verifier": Reads(_VERDICTS, foreign=True),
+    "notifier": Reads(_VERDICTS, foreign=True),
 }
 """What each service hears; the same as its `consumer.py` says, which a test compares."""
 
@@ -74,7 +75,7 @@ def rights_of(node: str, neighbours: Iterable[str], prefix: str = PREFIX, *, who
     """Every right on this node's broker, in order; with `whole`, one principal for all services in one process as well."""
     others = sorted(neighbours)
     found: dict[Right, None] = {}
-    for service in HEARS:
+    for service in READS:
         principal = principal_of(node, service, prefix)
         found |= dict.fromkeys(_of_service(node, service, others, principal))
         if whole:
@@ -84,7 +85,7 @@ def rights_of(node: str, neighbours: Iterable[str], prefix: str = PREFIX, *, who
 
 
 def _of_service(node: str, service: str, others: list[str], principal: str) -> Iterator[Right]:
-    hears = HEARS[service]
+    hears = READS[service]
     foreign = [topic_name(other, stream) for other in others for stream in PUBLIC]
     for stream in STREAMS.values():
         if stream.writer == service:

@@ -1,4 +1,4 @@
-"""Looking at a broker and setting it up: the port for whoever runs a node.
+"""Looking at a broker and setting it up: the port for an operator's commands.
 
 The embedded bus has nothing to set up, so it has no adapter here. Everything is synchronous: it serves commands, not
 services. Errors are `BusUnavailable` (nobody answers) and `Misconfigured` (a wrong password, a refusal), each a sentence.
@@ -13,7 +13,7 @@ from shared.bus.access import Right
 from shared.bus.topics import TopicState
 
 
-class Look(NamedTuple):
+class TopicsSeen(NamedTuple):
     """What was seen of some topics: the state of each that is there, and the names of those that may not be looked at."""
 
     there: Mapping[str, TopicState]
@@ -23,7 +23,7 @@ class Look(NamedTuple):
 
 
 class Admin(Protocol):
-    """One broker, or several that are one cluster, for whoever sets it up."""
+    """One broker, or several that are one cluster, as an operator sets it up."""
 
     @property
     def shown(self) -> str:
@@ -35,7 +35,7 @@ class Admin(Protocol):
         """Whether the URL says who we are, by a user or a certificate."""
         ...
 
-    def look(self, topics: Sequence[str]) -> Look:
+    def look(self, topics: Sequence[str]) -> TopicsSeen:
         """The state of those of `topics` that are there."""
         ...
 

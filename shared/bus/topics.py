@@ -14,7 +14,7 @@
   here could not be read, and what a small one unpacks to would be limited by nothing.
 - Records that no consumer could take in are kept in that consumer's store, so there are no dead-letter topics.
 
-What a change of settings would let the broker throw away is marked as such, so that nobody does it without a word.
+What a change of settings would let the broker throw away is marked as such, so that no command does it without a word.
 """
 
 from __future__ import annotations
@@ -73,11 +73,11 @@ class Difference(NamedTuple):
         return self.setting == "topic"
 
 
-def copies_to_try(said: int | None) -> tuple[int, ...]:
+def copies_to_try(asked: int | None) -> tuple[int, ...]:
     """How many copies to ask a cluster for, one after the other until it takes one: it alone knows all its brokers, those
     too that are away just now.
     """
-    return (said,) if said else tuple(range(MOST_COPIES, 0, -1))
+    return (asked,) if asked else tuple(range(MOST_COPIES, 0, -1))
 
 
 def topics_of(node: str, neighbours: Iterable[str]) -> tuple[str, ...]:

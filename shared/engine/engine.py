@@ -6,9 +6,9 @@
 
 - Each loop is supervised: what it cannot heal by itself ends it, is logged, and it starts again after a pause.
 - Of several processes of one service one leads and works the loops; the others answer requests, and stand by.
-- Before a service says anything it is looked up whether its store knows all that it ever said (`continuity`). While it does
-  not, the loops from the outbox to the bus stand still, and `recovery` pulls back what is missing.
-- A store that is not there yet is waited for, in words; a bus that is not there keeps nobody from starting.
+- Before a service writes anything, `continuity` asks others whether this store knows all that the service ever wrote. While
+  it does not, the loops from the outbox to the bus stand still, and `recovery` pulls back what is missing.
+- A service waits for a store that is not there yet, and says so in its log. It starts without a bus that is not there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from shared.engine.leadership import LEADERS, Leadership
 from shared.engine.spec import ServiceSpec
 from shared.errors import Unavailable
 from shared.federation.follower import Follower
-from shared.federation.log_client import Pages
+from shared.federation.log_client import LogClient
 from shared.home.folder import Home
 from shared.home.membership import Membership
 from shared.inbox import inbox as inboxes
@@ -45,7 +45,7 @@ from shared.tasks.supervised import ended, supervised
 from shared.tasks.wakeups import Wakeups
 from shared.telemetry import get_logger
 
-LOOK = 0.5
+STANDBY_LOOK_SECONDS = 0.5
 """Seconds between two looks of a standby at what its leader has taken in."""
 
 COLLECTIONS = (*outbox.COLLECTIONS, *archive.COLLECTIONS, LEADERS, LEASES, MARKS, COPIES, *inboxes.COLLECTIONS)
@@ -56,7 +56,7 @@ _log = get_logger("engine")
 Check = Callable[[], Awaitable[str | None]]
 
 
-class Writer(NamedTuple):
+class LogWriter(NamedTuple):
     """What carries a service's events from its outbox to the bus; checkpoints are made where a stream is public."""
 
     sequencer: Sequencer
@@ -82,10 +82,10 @@ class Engine:
     leadership: Leadership
     continuity: Continuity
     log_advanced: Wakeups
-    """Wakes whoever waits for a topic that this service writes or hears."""
-    pages: Pages | None
+    """Wakes long polls that wait for a topic that this service writes or hears."""
+    log_client: LogClient | None
     """How other registries are asked; None where there is no way out."""
-    writer: Writer | None
+    writer: LogWriter | None
     """None where the service writes no stream."""
     follower: Follower | None
     """None where the service follows no neighbour's log."""
@@ -102,7 +102,7 @@ class Engine:
         self.watch(lambda: self.leadership.while_leading(loop), name)
 
     def spawn_when_complete(self, loop: Callable[[], Awaitable[None]], name: str) -> None:
-        """As `spawn`, while the own log is whole here: for what says something, or changes something, by itself."""
+        """As `spawn`, while this node's log is complete here: for what writes events, or changes something, by itself."""
         self.spawn(lambda: self.continuity.log_complete.while_on(loop), name)
 
     def spawn_every(self, seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
@@ -116,7 +116,7 @@ class Engine:
         self.spawn(loop, name)
 
     async def when_log_complete(self, work: Callable[[], Awaitable[object]], name: str) -> None:
-        """Do something now if the own log is whole here, and otherwise as soon as it is."""
+        """Do something now if this node's log is complete here, and otherwise as soon as it is."""
 
         async def done() -> None:
             await work()
@@ -139,7 +139,7 @@ class Engine:
     async def _look_on(self) -> None:
         """A standby answers requests too: it must see what its leader takes in."""
         while True:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(STANDBY_LOOK_SECONDS)
             if not self.leadership.leads:
                 self.membership.reload()
                 await self.inbox.look()

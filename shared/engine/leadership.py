@@ -1,7 +1,8 @@
 """Which of several processes of one service works its loops: one leads, the others stand by and answer requests.
 
-- A leader writes nothing to go on leading. Whoever would lead challenges it in the store; a leader looks there every `LOOK`
-  seconds and answers. One that does not answer within `PATIENCE` is gone, or too slow, and the challenger takes over.
+- A leader writes nothing to go on leading. A process that wants to lead writes a challenge into the store. A leader looks
+  there every `LOOK_SECONDS` and answers. One that does not answer within `ANSWER_SECONDS` is gone, or too slow, and the
+  challenger takes over.
 - No two clocks are compared: each process only counts the seconds that it has waited itself.
 - Leading is for peace, not for safety: what keeps a leader that lost its place from doing harm is compared in the very
   transactions that would do it (heads, positions, marks, the sequencer's token).
@@ -23,13 +24,13 @@ from shared.telemetry import get_logger
 LEADERS = Collection("leaders")
 """By service: `{holder, challenge}`; the holder is empty after it has resigned."""
 
-LOOK = 0.4
+LOOK_SECONDS = 0.4
 """Seconds between two looks at the store: a read, which costs an idle node next to nothing."""
 
-PATIENCE = 1.6
+ANSWER_SECONDS = 1.6
 """Seconds that a leader has for its answer, several looks long."""
 
-REST = 2.0
+REST_SECONDS = 2.0
 """Seconds between an answer and a standby's next challenge."""
 
 _log = get_logger("leadership")
@@ -43,7 +44,7 @@ class Leadership:
         self._service = service
         self._clock = clock
         self._me = new_event_id()
-        self._standing = ("", float("-inf"))
+        self._seen = ("", float("-inf"))
         self._leading = Toggle()
 
     @property
@@ -59,7 +60,7 @@ class Leadership:
                     await self.look()
                 except Unavailable as error:
                     _log.warning("waiting for the store", detail=error.detail)
-                await asyncio.sleep(LOOK)
+                await asyncio.sleep(LOOK_SECONDS)
         finally:
             await self._resign()
 
@@ -83,19 +84,19 @@ class Leadership:
                 await self._write(held, self._me)
             return True
         stood = self._stood(f"{held.version}/{challenge}" if held and challenge else "")
-        if not holder or (challenge and stood > PATIENCE):
+        if not holder or (challenge and stood > ANSWER_SECONDS):
             await self._write(held, self._me)
             return True
-        if not challenge and stood > REST:
+        if not challenge and stood > REST_SECONDS:
             await self._write(held, holder, challenge=self._me)
         return False
 
-    def _stood(self, standing: str) -> float:
+    def _stood(self, challenge: str) -> float:
         """For how many seconds, under our eyes, this very challenge has stood, or none has."""
         now = self._clock.monotonic()
-        if self._standing[0] != standing:
-            self._standing = (standing, now)
-        return now - self._standing[1]
+        if self._seen[0] != challenge:
+            self._seen = (challenge, now)
+        return now - self._seen[1]
 
     async def _write(self, held: Document | None, holder: str, challenge: str = "") -> None:
         body: dict[str, Any] = {"holder": holder, "challenge": challenge}
@@ -108,7 +109,7 @@ class Leadership:
     async def _become(self, leads: bool) -> None:
         if leads == self.leads:
             return
-        if not leads or self._standing[1] > float("-inf"):  # who led from its first look on took over from nobody
+        if not leads or self._seen[1] > float("-inf"):  # one that led from its first look took over from no other
             _log.info("this process leads now" if leads else "another process leads now", service=self._service)
         await self._leading.set(leads)
 

@@ -23,14 +23,14 @@ from typing import NamedTuple
 from shared.bus.open import open_bus
 from shared.bus.port import Bus
 from shared.clock import Clock, SystemClock
-from shared.engine.engine import COLLECTIONS, Engine, Writer
+from shared.engine.engine import COLLECTIONS, Engine, LogWriter
 from shared.engine.leadership import Leadership
 from shared.engine.spec import ServiceSpec
 from shared.errors import Unavailable
 from shared.events.base import CHECKPOINTS, STATUS, Stream
 from shared.federation.backfill import Backfill
 from shared.federation.follower import Follower
-from shared.federation.log_client import Fetch, Pages
+from shared.federation.log_client import Fetch, LogClient
 from shared.home.folder import Home
 from shared.home.membership import Membership
 from shared.inbox.inbox import Inbox
@@ -50,7 +50,7 @@ from shared.store.copy import require_complete
 from shared.store.open import open_store
 from shared.store.port import Collection, Store
 from shared.tasks.backoff import pause_after
-from shared.tasks.supervised import PAUSES
+from shared.tasks.supervised import RESTART_SECONDS
 from shared.tasks.wakeups import Wakeups
 from shared.telemetry import get_logger
 
@@ -106,7 +106,7 @@ async def _store(url: str, service: str, collections: Sequence[Collection]) -> S
             return await open_store(url, service, collections)
         except Unavailable as error:
             _log.warning("waiting for the store", service=service, detail=error.detail)
-            await asyncio.sleep(pause_after(failures, PAUSES[:-1]))
+            await asyncio.sleep(pause_after(failures, RESTART_SECONDS[:-1]))
             failures += 1
 
 
@@ -119,8 +119,8 @@ async def _parts(settings: NodeSettings, spec: ServiceSpec, ground: _Ground) -> 
     await inbox.load()
     leadership = Leadership(store, spec.name, clock)
     await leadership.look()
-    pages, grown = Pages.of(home, fetch, clock) if fetch else None, Wakeups()
-    holders = Holders(store, bus, membership, keyring, clock, spec.name, streams=_drained_first(spec), pages=pages)
+    log_client, grown = LogClient.of(home, fetch, clock) if fetch else None, Wakeups()
+    holders = Holders(store, bus, membership, keyring, clock, spec.name, streams=_drained_first(spec), log_client=log_client)
     continuity = Continuity(store, holders, settings.node, clock)
     listener = Listener(
         bus,
@@ -130,7 +130,7 @@ async def _parts(settings: NodeSettings, spec: ServiceSpec, ground: _Ground) -> 
         streams=spec.streams,
         foreign=spec.foreign,
         grown=grown,
-        hears_own=lambda: continuity.log_complete.on,
+        takes_own=lambda: continuity.log_complete.on,
     )
     return Engine(
         settings=settings,
@@ -147,15 +147,15 @@ async def _parts(settings: NodeSettings, spec: ServiceSpec, ground: _Ground) -> 
         leadership=leadership,
         continuity=continuity,
         log_advanced=grown,
-        pages=pages,
+        log_client=log_client,
         writer=_writer(settings, spec, ground, outbox, keyring, grown) if spec.writes else None,
-        follower=_follower(settings, ground, inbox, membership, pages, listener.is_reading) if spec.follows else None,
+        follower=_follower(settings, ground, inbox, membership, log_client, listener.is_reading) if spec.follows else None,
     )
 
 
 def _writer(
     settings: NodeSettings, spec: ServiceSpec, ground: _Ground, outbox: Outbox, keyring: Keyring, grown: Wakeups
-) -> Writer:
+) -> LogWriter:
     """What carries a service's events from its outbox to the bus."""
     streams = _drained_first(spec)
     federation, node = settings.federation, settings.node
@@ -167,7 +167,7 @@ def _writer(
         checkpointer = Checkpointer(ground.store, signing, ground.clock, federation, node, settings.checkpoint_interval)
         wakes.append(checkpointer.wake.set)
     sequencer = Sequencer(outbox, signing, keyring.learn, spec.writes, federation, node, wakes)
-    return Writer(sequencer, relay, checkpointer)
+    return LogWriter(sequencer, relay, checkpointer)
 
 
 def _follower(
@@ -175,13 +175,13 @@ def _follower(
     ground: _Ground,
     inbox: Inbox,
     membership: Membership,
-    pages: Pages | None,
+    log_client: LogClient | None,
     reading: Callable[[], bool],
 ) -> Follower | None:
-    if pages is None:
+    if log_client is None:
         return None
     mirrored = frozenset(settings.mirrored)
-    return Follower(ground.bus, inbox, membership, pages, ground.clock, mirrored=mirrored, reading=reading)
+    return Follower(ground.bus, inbox, membership, log_client, ground.clock, mirrored=mirrored, reading=reading)
 
 
 async def _look_back(engine: Engine) -> None:
@@ -195,8 +195,8 @@ async def _look_back(engine: Engine) -> None:
         heads = [await engine.store.get(archive.HEADS, continuity.holders.topic(stream)) for stream in writes]
         tell = _log.warning if any(heads) else _log.info  # a service that never wrote anything cannot have forgotten it
         tell("started without an answer from some who may hold more of this node's log; they are asked again", who=silent)
-    restores, hear_again = engine.spec.restores, engine.listener.hear_own_again
-    recovery = Recovery(engine.outbox, continuity, engine.keyring, restores, hear_again)
+    restores, take_again = engine.spec.restores, engine.listener.take_own_again
+    recovery = Recovery(engine.outbox, continuity, engine.keyring, restores, take_again)
     engine.watch(continuity.run, "continuity")
     engine.spawn(recovery.run, "recovery")
 
@@ -219,8 +219,8 @@ def _start_listening(engine: Engine) -> None:
 def _start_asking(engine: Engine) -> None:
     if engine.follower is not None:
         engine.spawn(engine.follower.run, "follower")
-    elif engine.pages is not None:
-        backfill = Backfill(engine.inbox, engine.membership, engine.pages, engine.listener.topics, engine.clock)
+    elif engine.log_client is not None:
+        backfill = Backfill(engine.inbox, engine.membership, engine.log_client, engine.listener.topics, engine.clock)
         engine.spawn(backfill.run, "backfill")
 
 

@@ -29,7 +29,7 @@ class Position(NamedTuple):
         return Position(entry.envelope.epoch, entry.envelope.seq, entry.hash)
 
 
-class Standing(Enum):
+class Placement(Enum):
     """The answers `stand` can give."""
 
     NEXT = auto()
@@ -40,15 +40,15 @@ class Standing(Enum):
     NEW_EPOCH = auto()
 
 
-def stand(position: Position, envelope: Envelope) -> Standing:
+def placement(position: Position, envelope: Envelope) -> Placement:
     """Where an entry with this envelope stands, seen from `position`."""
     if envelope.epoch != position.epoch:
-        return Standing.OLD_EPOCH if envelope.epoch < position.epoch else Standing.NEW_EPOCH
+        return Placement.OLD_EPOCH if envelope.epoch < position.epoch else Placement.NEW_EPOCH
     if envelope.seq <= position.seq:
-        return Standing.HELD
+        return Placement.HELD
     if envelope.seq > position.seq + 1:
-        return Standing.BEYOND
-    return Standing.NEXT if envelope.previous == position.hash else Standing.FORKED
+        return Placement.BEYOND
+    return Placement.NEXT if envelope.previous == position.hash else Placement.FORKED
 
 
 def log_key(topic: str, epoch: int, seq: int) -> str:

@@ -1,8 +1,9 @@
 """Asking a registry for a page of a log: `GET <node>/registry/log/{stream}?after=N`, with a node token.
 
-What comes is bytes: an entry becomes a bus message as it is, and whoever takes it in judges it like any stranger's.
+What comes is bytes: an entry becomes a bus message as it is, and is judged like any stranger's when it is taken in.
 - A page is refused unparsed when it holds more brackets or commas than so many entries explain, or any escape.
-- It is refused when its bytes are not its entries': who sends megabytes has to send entries, which the budget counts.
+- It is refused when its bytes are not its entries': a node that sends megabytes has to send entries, which the budget
+  counts.
 - A large page is taken apart in a thread, so that the node goes on answering.
 """
 
@@ -23,20 +24,22 @@ from shared.jose import strict_json
 from shared.trust import node_token
 from shared.trust.nodes import Node
 
-PAGE = 500
+PAGE_ENTRIES = 500
+"""Entries of one page at most."""
 MAX_PAGE_BYTES = 8 * 1024 * 1024
+"""Bytes of one page at most."""
 MOST_CONTAINERS = 8
 """Objects and lists on a page: itself, its entries, their traces and its head are four."""
-MOST_COMMAS = 2 * PAGE + 32
+MOST_COMMAS = 2 * PAGE_ENTRIES + 32
 """Commas on a page: between its entries, between their traces, between its members."""
 FRAME_BYTES = 4 * 1024
 """Bytes of a page beside its entries."""
-BESIDE_BYTES = 128
+ENTRY_FRAME_BYTES = 128
 """Bytes beside each entry: quotes, a comma, a trace context, spaces."""
-ASIDE = 64 * 1024
+THREAD_BYTES = 64 * 1024
 """Bytes of a page from which on it is taken apart in a thread."""
 
-ANSWER = 10.0
+ANSWER_SECONDS = 10.0
 """Seconds for an answer, beyond those that the registry was asked to wait for news."""
 
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -50,7 +53,7 @@ class LogNotServed(TestamurError):
     title = "A registry does not serve its log."
 
 
-class Answer(Protocol):
+class Fetched(Protocol):
     """What fetching returns."""
 
     @property
@@ -74,12 +77,12 @@ class Fetch(Protocol):
         *,
         timeout: float | None = None,  # noqa: ASYNC109 - a deadline over the whole exchange
         max_bytes: int | None = None,
-    ) -> Answer:
+    ) -> Fetched:
         """Fetch a URL within a deadline and a size."""
         ...
 
 
-class Wanted(NamedTuple):
+class PageRequest(NamedTuple):
     """Which page: of whose log, after which sequence of which epoch, how many seconds to wait for its first entry, and how
     many entries at most.
     """
@@ -89,18 +92,18 @@ class Wanted(NamedTuple):
     epoch: int
     after: int
     wait: float = 0.0
-    limit: int = PAGE
+    limit: int = PAGE_ENTRIES
 
 
-class Page(NamedTuple):
+class LogPage(NamedTuple):
     """What came: messages, each with the sequence that it claims on that topic (0: none), and the page's size in bytes."""
 
     entries: tuple[tuple[Message, int], ...]
     size: int
 
 
-class Pages:
-    """The pages that other registries, or one's own, serve."""
+class LogClient:
+    """Asks registries for pages of logs."""
 
     def __init__(self, fetch: Fetch, token: Callable[[str], str]) -> None:
         """`token(node)` mints a node token for that node."""
@@ -108,7 +111,7 @@ class Pages:
         self._token = token
 
     @classmethod
-    def of(cls, home: Home, fetch: Fetch, clock: Clock) -> Pages:
+    def of(cls, home: Home, fetch: Fetch, clock: Clock) -> LogClient:
         """Asking in the name of the node of that folder."""
         settings = home.settings
 
@@ -119,22 +122,26 @@ class Pages:
 
         return cls(fetch, token)
 
-    async def ask(self, holder: Node, wanted: Wanted) -> Page:
+    async def ask(self, holder: Node, wanted: PageRequest) -> LogPage:
         """One page from `holder`; raises `LogNotServed` or what fetching raises."""
         url = (
             f"{holder.url.rstrip('/')}/registry/log/{wanted.stream}"
             f"?origin={wanted.origin}&epoch={wanted.epoch}&after={wanted.after}&limit={wanted.limit}&wait={wanted.wait:g}"
         )
         headers = {"Authorization": f"Bearer {self._token(holder.name)}", "Accept": "application/json"}
-        answer = await self._fetch.get(url, headers, timeout=wanted.wait + ANSWER, max_bytes=MAX_PAGE_BYTES)
+        answer = await self._fetch.get(url, headers, timeout=wanted.wait + ANSWER_SECONDS, max_bytes=MAX_PAGE_BYTES)
         if answer.status != 200:
             raise LogNotServed(f"{holder.name} answered {answer.status} for {wanted.stream}. Its operator may need to look.")
         topic = topic_name(wanted.origin, wanted.stream)
-        return _page(answer.body, topic) if len(answer.body) < ASIDE else await asyncio.to_thread(_page, answer.body, topic)
+        return (
+            _page(answer.body, topic)
+            if len(answer.body) < THREAD_BYTES
+            else await asyncio.to_thread(_page, answer.body, topic)
+        )
 
 
-def _page(body: bytes, topic: str) -> Page:
-    return Page(tuple(_message(raw, trace, topic) for raw, trace in _entries(body)), len(body))
+def _page(body: bytes, topic: str) -> LogPage:
+    return LogPage(tuple(_message(raw, trace, topic) for raw, trace in _entries(body)), len(body))
 
 
 def _entries(body: bytes) -> Iterator[tuple[str, str]]:
@@ -143,9 +150,9 @@ def _entries(body: bytes) -> Iterator[tuple[str, str]]:
         raise LogNotServed("The page holds other things than entries. It was not read.")
     page: Any = strict_json.loads(body)
     entries = page.get("entries") if isinstance(page, dict) else None
-    if not isinstance(entries, list) or len(entries) > PAGE or not all(isinstance(one, str) for one in entries):
+    if not isinstance(entries, list) or len(entries) > PAGE_ENTRIES or not all(isinstance(one, str) for one in entries):
         raise LogNotServed("The page is not what a log serves: a list of compact entries.")
-    if len(body) > FRAME_BYTES + sum(len(one) + BESIDE_BYTES for one in entries):
+    if len(body) > FRAME_BYTES + sum(len(one) + ENTRY_FRAME_BYTES for one in entries):
         raise LogNotServed("The page is larger than its entries. It was not taken in.")
     traces = page.get("traces")
     beside = traces if isinstance(traces, list) and len(traces) == len(entries) else [""] * len(entries)

@@ -171,7 +171,7 @@ class Home:
             put(self.folder / _NEWEST, f"{held.version} {held.threshold} {held.digest}\n".encode())
         except OSError:
             if held.version > before.version:
-                raise  # of the list that is noted already only the older form is completed, where that can be done
+                raise  # a version that is noted already may go without its digest: an older form of this line had none
 
     def pinned(self) -> Pinned:
         """The anchors that this node pins, and how many of them must sign."""

@@ -1,4 +1,4 @@
-"""At the door: what may be let in of a record, before anything is stored. Reads nothing but keys, writes nothing.
+"""Admission: what may be let in of a record, before anything is stored. Reads nothing but keys, writes nothing.
 
 A record becomes `Sound` (authentic, in scope, understood or at least well signed) or `Refused`:
 - *invalid*: not an entry, or not the record its signer made; a dead letter.
@@ -140,10 +140,10 @@ def _out_of_scope(record: Record, entry: Entry, membership: Membership) -> tuple
         return "other-type", "Its token type does not belong on this stream."
     if not STREAMS[topic.stream].public and envelope.origin != membership.me:
         return "private-stream", "That stream of another node is none of this node's business."
-    return _standing(membership.node(envelope.origin), entry)
+    return _membership_fault(membership.node(envelope.origin), entry)
 
 
-def _standing(node: Node | None, entry: Entry) -> tuple[str, str] | None:
+def _membership_fault(node: Node | None, entry: Entry) -> tuple[str, str] | None:
     if node is None:
         return "unknown-nation", "The federation list names no such node."
     if node.status == "suspended":

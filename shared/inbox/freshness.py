@@ -1,8 +1,8 @@
 """How fresh our knowledge of a node is: from its checkpoints, never from the time something last arrived.
 
 - Age = now - time of the newest checkpoint whose trust, status and registrations heads lie within our contiguous
-  prefix, with the hashes that we hold. A mirror that drops one revocation and passes the heartbeats on makes nobody
-  fresh.
+  prefix, with the hashes that we hold. A mirror that drops one revocation and passes the heartbeats on makes no
+  reader fresh.
 - Within an epoch neither times nor heads go back; a checkpoint that contradicts another, or our chain, is a
   contradiction.
 - A checkpoint ahead of our prefix stays *open* until the entries arrive. At most `OPEN_CHECKPOINTS` are kept: when

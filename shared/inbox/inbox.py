@@ -3,7 +3,7 @@
 One batch = one transaction { facts + effects + positions }; only then may the consumer commit its offsets. What is lost if
 the process dies here: nothing. Before the transaction the bus hands the batch out again; after it the positions know it.
 
-- A refused record is kept with its reason and stops nobody behind it.
+- A refused record is kept with its reason; the records behind it go on.
 - An effect that fails by a fault of ours parks its entry, alone; its subject is indeterminate until it is mended.
 - One batch at a time: the listener, the backfill and an administrator's replay take turns.
 - Below the newest signed checkpoint an unbroken run is vouched for by the signature of its last entry; the tail is verified
@@ -44,7 +44,7 @@ __all__ = ["COLLECTIONS", "Handler", "Inbox", "OriginView", "Received"]
 
 COLLECTIONS = (LOG, POSITIONS, PENDING, CONTRADICTIONS, FRESHNESS, PROVEN, SERVICE_KEYS, *dead_letters.COLLECTIONS)
 
-INLINE = 8
+INLINE_SIGNATURES = 8
 """Up to so many signatures are checked on the event loop; more go to a thread in one hop."""
 
 RETRY = (Unavailable, VersionConflict)
@@ -138,7 +138,7 @@ class Inbox:
     async def _judge(self, records: Sequence[Record]) -> list[Sound | Refused]:
         now = self._outbox.clock.now()
         examined = [_guarded(record, partial(examine, record, self._membership, self._keyring, now)) for record in records]
-        if len(examined) <= INLINE:
+        if len(examined) <= INLINE_SIGNATURES:
             return self._conclude(examined)
         return await asyncio.to_thread(self._conclude, examined)
 
@@ -171,7 +171,7 @@ class Inbox:
                 if isinstance(one, Refused):
                     await dead_letters.store_dead_letter(unit.tx, one, unit.now)
                 else:
-                    with _traced(one, alone=len(judged) <= INLINE):
+                    with _traced(one, alone=len(judged) <= INLINE_SIGNATURES):
                         await ordering.take(one.entry, one.event)
             await ordering.finish()
             return ordering
@@ -180,10 +180,10 @@ class Inbox:
         self.repeats += done.repeats
         for one in judged:
             if isinstance(one, Refused):
-                self._tell(one)
+                self._count_refused(one)
         return done.keys_changed
 
-    def _tell(self, refused: Refused) -> None:
+    def _count_refused(self, refused: Refused) -> None:
         """Count a refused record and say so. That a nation's checkpoints come before its keys, at first, is no news."""
         self.refused[refused.reason] = self.refused.get(refused.reason, 0) + 1
         at = {"topic": refused.record.topic, "offset": refused.record.offset}

@@ -1,14 +1,16 @@
 """The listener: carries records from the bus to the inbox, in the order of what matters most.
 
 - Trust and checkpoints first, then status, then the rest, own topics and other nodes' alike.
-- Every second turn begins with another node's topics, each node's in turn: whoever floods a stream that is read first holds
-  up nobody for long. A turn that took long is followed by a smaller one, so that heavy records do not make long turns.
-- A hole that stays although all of the topic was read is looked for again from the topic's start, after longer and longer
-  waits: what this service missed (a restored store, a full quarantine) may lie on the bus, where no other service misses it.
-- A batch's offsets are committed after its transaction. A store or bus that does not answer is tried again, for ever; the
-  service goes on answering from what it knows, and how old that is stands in every answer.
-- A watchdog rebuilds the consumer when records wait and the position has not moved for `STUCK` seconds; after three times in
-  a row the service says that it is not ready.
+- Every second turn begins with another node's topics, each node's in turn. A node that floods a stream that is read
+  first so holds up no other for long. A turn that took long is followed by a smaller one, so that heavy records do
+  not make long turns.
+- A hole that stays although all of the topic was read is looked for again from the topic's start, after longer and
+  longer waits: what this service missed (a restored store, a full quarantine) may lie on the bus, where no other
+  service misses it.
+- A batch's offsets are committed after its transaction. A store or bus that does not answer is tried again, for ever;
+  the service goes on answering from what it knows, and how old that is stands in every answer.
+- A watchdog rebuilds the consumer when records wait and the position has not moved for `STALL_SECONDS` seconds; after
+  three times in a row the service says that it is not ready.
 """
 
 from __future__ import annotations
@@ -27,26 +29,26 @@ from shared.tasks.backoff import pause_after
 from shared.tasks.wakeups import Wakeups
 from shared.telemetry import get_logger
 
-BATCH = 500
+BATCH_RECORDS = 500
 """Records a transaction: bounded work, and one fsync for all of it."""
 
-WAIT = 1.0
-STUCK = 30.0
-PATIENCE = 3
-BACKOFF = (0.1, 0.5, 2.0)
+POLL_SECONDS = 1.0
+STALL_SECONDS = 30.0
+MOST_REBUILDS = 3
+RETRY_SECONDS = (0.1, 0.5, 2.0)
 """Seconds between tries while the store or the bus does not answer; the last one is repeated."""
 
-TURN = 0.5
+TURN_SECONDS = 0.5
 """Seconds that one turn may take before the next one is made smaller."""
 
-LOOK_AGAIN = (30.0, 300.0, 3600.0)
+READ_AGAIN_SECONDS = (30.0, 300.0, 3600.0)
 """Seconds for which a hole stays open before its topic is read again from the start; the last one is repeated."""
 
 _log = get_logger("listener")
 
 
 class Listener:
-    """One service's ear on the bus."""
+    """One service's reader of the bus."""
 
     def __init__(
         self,
@@ -58,10 +60,10 @@ class Listener:
         streams: Sequence[str],
         foreign: bool,
         grown: Wakeups,
-        hears_own: Callable[[], bool] = lambda: True,
+        takes_own: Callable[[], bool] = lambda: True,
     ) -> None:
         """`streams` of this node are heard, and with `foreign` every other node's public ones; `grown` is told which topics
-        brought something. `hears_own()`: whether this node's own streams may be taken in now; what they bring about may be
+        brought something. `takes_own()`: whether this node's own streams may be taken in now; what they bring about may be
         something that is written.
         """
         self._bus = bus
@@ -71,19 +73,19 @@ class Listener:
         self._streams = streams
         self._foreign = foreign
         self._grown = grown
-        self._hears_own = hears_own
+        self._takes_own = takes_own
         self._rebuilt = 0
         self._failures = 0
         self._version = 0
         self._turn = 0
-        self._limit = BATCH
+        self._limit = BATCH_RECORDS
         self._reading = True
-        self._holes = Holes(LOOK_AGAIN)
-        self._again: set[str] = set()
+        self._holes = Holes(READ_AGAIN_SECONDS)
+        self._from_start: set[str] = set()
 
     def topics(self) -> list[str]:
         """What it listens to, most important stream first."""
-        me = self._own() if self._hears_own() else []
+        me = self._own() if self._takes_own() else []
         others = [
             topic_name(node.name, stream) for node in self._membership.neighbours() for stream in PUBLIC if self._foreign
         ]
@@ -94,7 +96,7 @@ class Listener:
         """Whether there is a backlog on the bus, as far as the last look tells: it gave as many records as were taken."""
         return self._reading
 
-    async def hear_own_again(self) -> None:
+    async def take_own_again(self) -> None:
         """Take this node's own streams in again from their start, be it after the next start: the store is older than the
         positions on the bus.
         """
@@ -104,7 +106,7 @@ class Listener:
             await consumer.commit(dict.fromkeys(topics, 0))
         finally:
             await consumer.close()
-        self._again |= set(topics)
+        self._from_start |= set(topics)
 
     def _own(self) -> list[str]:
         return [topic_name(self._membership.me, stream) for stream in self._streams]
@@ -120,27 +122,27 @@ class Listener:
                 await self._listen(consumer, clock)
             except RETRY as error:
                 _log.warning("waiting for the store or the bus", detail=error.detail)
-                await asyncio.sleep(pause_after(self._failures, BACKOFF))
+                await asyncio.sleep(pause_after(self._failures, RETRY_SECONDS))
                 self._failures += 1
             finally:
                 await consumer.close()
 
     async def not_ready(self) -> str | None:
         """Why this listener makes its service not ready, or None."""
-        if self._rebuilt < PATIENCE:
+        if self._rebuilt < MOST_REBUILDS:
             return None
         return "Events wait on the bus and are not being taken in. Look at the log and at `testamur doctor`."
 
     async def _listen(self, consumer: Consumer, clock: Clock) -> None:
         """Until the watchdog asks for a new consumer, or the store or the bus does not answer."""
         moved = clock.monotonic()
-        while clock.monotonic() - moved < STUCK:
+        while clock.monotonic() - moved < STALL_SECONDS:
             order = self._order()
             consumer.follow(order)
-            for topic in self._again.intersection(order):
+            for topic in self._from_start.intersection(order):
                 await consumer.seek(topic, 0)
-                self._again.discard(topic)
-            records = await consumer.poll(self._limit, WAIT)
+                self._from_start.discard(topic)
+            records = await consumer.poll(self._limit, POLL_SECONDS)
             self._reading = len(records) >= self._limit
             await self._go_by_newest_list()
             began = clock.monotonic()
@@ -148,8 +150,8 @@ class Listener:
                 await self._take(consumer, records)
             else:
                 await self._look_again(consumer, clock.monotonic())
-            slow = clock.monotonic() - began > TURN
-            self._limit = max(1, self._limit // 2) if slow else min(BATCH, self._limit * 2)
+            slow = clock.monotonic() - began > TURN_SECONDS
+            self._limit = max(1, self._limit // 2) if slow else min(BATCH_RECORDS, self._limit * 2)
             if records or not any((await consumer.lag()).values()):
                 self._failures, moved, self._rebuilt = 0, clock.monotonic(), 0
         self._rebuilt += 1

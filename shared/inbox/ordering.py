@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 
 from shared.clock import rfc3339
 from shared.events.base import STREAMS, Event
-from shared.events.chain import Position, Standing, log_key, stand
+from shared.events.chain import Placement, Position, log_key, placement
 from shared.events.checkpoints import Checkpoint
 from shared.events.entry import Entry, parse
 from shared.inbox.admission import understand
@@ -53,7 +53,7 @@ class Ordering:
         self._tx = unit.tx
         self._handlers = handlers
         self._moved: dict[str, tuple[int, Position]] = {}
-        self._torn: dict[str, bool] = {}
+        self._contradictory: dict[str, bool] = {}
         self._waiting: dict[str, bool] = {}
         self._origins: set[str] = set()
         self._archive: dict[str, dict[str, Any]] = {}
@@ -66,12 +66,12 @@ class Ordering:
         self._origins.add(entry.envelope.origin)
         if not STREAMS[entry.stream].chained:
             return await self._checkpoint(entry, event)
-        standing = stand(await self._position(entry.envelope.topic), entry.envelope)
-        if standing in (Standing.HELD, Standing.OLD_EPOCH):
+        placed = placement(await self._position(entry.envelope.topic), entry.envelope)
+        if placed in (Placement.HELD, Placement.OLD_EPOCH):
             return await self._held(entry, event)
-        if standing is Standing.FORKED:
+        if placed is Placement.FORKED:
             await self._contradict(entry, "It claims to follow an entry that we hold, and names another.")
-        if standing is Standing.NEXT and not await self._is_torn(entry.envelope.origin):
+        if placed is Placement.NEXT and not await self._is_contradictory(entry.envelope.origin):
             await self._next(entry, event, acted=False)
             return await self._drain(entry.envelope.topic)
         return await self._ahead(entry, event)
@@ -114,7 +114,7 @@ class Ordering:
             if row is None:
                 return None
             entry = parse(row.body["jws"])
-            if stand(position, entry.envelope) is Standing.FORKED:
+            if placement(position, entry.envelope) is Placement.FORKED:
                 return await self._contradict(entry, "It waited for its place, and names another entry before it.")
             await self._tx.delete(PENDING, row.key)
             await self._tx.delete(PARKED, row.key)  # it may have been parked by an older version of this software
@@ -127,7 +127,7 @@ class Ordering:
         return self._waiting[topic]
 
     async def _ahead(self, entry: Entry, event: Event | None) -> None:
-        """Beyond a hole, or on a torn log: it waits, and acts at once if it reduces trust."""
+        """Beyond a hole, or on a contradictory log: it waits, and acts at once if it reduces trust."""
         place = entry.envelope
         key = log_key(place.topic, place.epoch, place.seq)
         row = await self._tx.get(PENDING, key)
@@ -189,17 +189,17 @@ class Ordering:
         why = "Its kind or content is newer than this software: update it, and it will be applied at the next start."
         await park(self._tx, log_key(place.topic, place.epoch, place.seq), entry, why, self._unit.now)
 
-    async def _is_torn(self, origin: str) -> bool:
-        if origin not in self._torn:
-            self._torn[origin] = await self._tx.get(CONTRADICTIONS, origin) is not None
-        return self._torn[origin]
+    async def _is_contradictory(self, origin: str) -> bool:
+        if origin not in self._contradictory:
+            self._contradictory[origin] = await self._tx.get(CONTRADICTIONS, origin) is not None
+        return self._contradictory[origin]
 
     async def _contradict(self, entry: Entry, detail: str, other: str = "") -> None:
         entries = [entry.compact.decode(), *([other] if other else [])]
         await self._record(entry.envelope.origin, Contradiction(entry.envelope.topic, detail), entries)
 
     async def _record(self, origin: str, contradiction: Contradiction, entries: list[str]) -> None:
-        self._torn[origin] = True
+        self._contradictory[origin] = True
         if await self._tx.get(CONTRADICTIONS, origin) is None:
             body = {"topic": contradiction.topic, "detail": contradiction.detail, "entries": entries}
             await self._tx.insert(CONTRADICTIONS, origin, {**body, "at": rfc3339(self._unit.now)})

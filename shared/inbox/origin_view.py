@@ -38,7 +38,7 @@ class OriginView:
         return self.position(stream).seq
 
     def behind(self) -> dict[str, int]:
-        """Per topic on which something is known to be missing, up to where it is applied; on a torn log nothing can be."""
+        """Per topic on which something is missing, up to where it is applied; nothing is known of a contradictory log."""
         if self.contradictory:
             return {}
         lacking = self.waiting | {topic for topic, place in self.announced.items() if place > self._reached(topic)}

@@ -1,8 +1,9 @@
 """The checkpointer: says how far this node's chains have come, every minute when quiet and after each batch when busy.
 
-The time is taken before the heads are read, so what it says of that time is true. The last checkpoint is read before either:
-whoever makes another meanwhile wins: a leader that was paused here and replaced would name heads that moved on, which is a
-contradiction everywhere. Old ones are deleted but for one an hour.
+- The time is taken before the heads are read, so what a checkpoint says of that time is true.
+- The last checkpoint is read before either. If another process makes one meanwhile, ours is not stored: a leader that was
+  paused here and replaced would name a later time with earlier heads, which every reader calls a contradiction.
+- Old checkpoints are deleted but for one an hour.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from shared.log.signing import Signing
 from shared.store.port import Document, Store, Transaction
 from shared.tasks.wakeups import Wakeups, wait_for
 
-BUSY_INTERVAL = 0.25
-"""Seconds at least between two checkpoints: a busy node says one for many batches."""
+BUSY_SECONDS = 0.25
+"""Seconds at least between two checkpoints: a busy node makes one for many batches."""
 
 
 class Checkpointer:
@@ -47,8 +48,8 @@ class Checkpointer:
             await self.make()
             relay.wake.set()
             grown.fire(self._topic)
-            await asyncio.sleep(BUSY_INTERVAL)
-            await wait_for(self.wake, max(self._interval - BUSY_INTERVAL, 0.0))
+            await asyncio.sleep(BUSY_SECONDS)
+            await wait_for(self.wake, max(self._interval - BUSY_SECONDS, 0.0))
 
     async def make(self) -> None:
         """Make one checkpoint of this moment."""

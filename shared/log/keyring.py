@@ -79,8 +79,8 @@ class Keyring:
         if entry.envelope.kind != ServiceKeyAdded.kind or entry.envelope.seq != 1:
             return None
         try:
-            said = orjson.loads(entry.token.payload)
-            return self._read(entry.envelope.origin, said["certificate"]) if said["kid"] == entry.envelope.kid else None
+            event = orjson.loads(entry.token.payload)
+            return self._read(entry.envelope.origin, event["certificate"]) if event["kid"] == entry.envelope.kid else None
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -150,7 +150,7 @@ async def _keep_retirement(tx: Transaction, origin: str, event: ServiceKeyRetire
     `aft` does not name the streams that another service writes: the checkpoints' end is in the event. What a node says to
     itself alone ends where it is applied here.
     """
-    end = {**(event.ends or {}), **await _heard_at_home(tx, origin), **place.after, TRUST.name: place.seq}
+    end = {**(event.ends or {}), **await _applied_at_home(tx, origin), **place.after, TRUST.name: place.seq}
     key = f"{origin}/{event.kid}"
     row = await tx.get(SERVICE_KEYS, key)
     before = row.body if row else {"certificate": None, "retired": None}
@@ -161,6 +161,6 @@ async def _keep_retirement(tx: Transaction, origin: str, event: ServiceKeyRetire
         await tx.put(SERVICE_KEYS, key, now, expect=row.version if row else 0)
 
 
-async def _heard_at_home(tx: Transaction, origin: str) -> dict[str, int]:
+async def _applied_at_home(tx: Transaction, origin: str) -> dict[str, int]:
     private = [stream.name for stream in STREAMS.values() if not stream.public]
     return {name: position_of(await tx.get(POSITIONS, topic_name(origin, name))).seq for name in private}

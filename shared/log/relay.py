@@ -27,9 +27,9 @@ from shared.telemetry import get_logger
 MARKS = Collection("marks")
 """Per topic: `{epoch, seq, hash, offset}` of the last entry that the bus acknowledged, and where it stands there."""
 
-BATCH = 500
-IDLE = 1.0
-BACKOFF = (0.1, 0.5, 2.0)
+BATCH_ENTRIES = 500
+IDLE_SECONDS = 1.0
+RETRY_SECONDS = (0.1, 0.5, 2.0)
 """Seconds between tries while the store or the bus does not answer; the last one is repeated."""
 
 _log = get_logger("relay")
@@ -56,17 +56,17 @@ class Relay:
             except Unavailable as error:
                 _log.warning("waiting for the store or the bus", detail=error.detail)
                 self._looked_at.clear()  # when it is back, it may be another one
-                await asyncio.sleep(pause_after(failures, BACKOFF))
+                await asyncio.sleep(pause_after(failures, RETRY_SECONDS))
                 failures += 1
                 continue
-            await wait_for(self.wake, IDLE)
+            await wait_for(self.wake, IDLE_SECONDS)
 
     async def step(self) -> int:
         """Publish the next entries of the first topic that has any; returns how many."""
         for topic in self._topics:
             mark = await self._store.get(MARKS, topic)
             reached = await self._from(topic, mark)
-            rows = await read_on(self._store, topic, reached.seq, BATCH, reached.epoch)
+            rows = await read_on(self._store, topic, reached.seq, BATCH_ENTRIES, reached.epoch)
             if rows:
                 await self._mark(topic, mark, rows[-1], await self._publish(topic, rows))
                 return len(rows)

@@ -30,14 +30,14 @@ from shared.store.port import Document, Transaction
 from shared.tasks.wakeups import wait_for
 from shared.telemetry import get_logger
 
-BATCH = 500
+BATCH_ENTRIES = 500
 """How many entries one transaction stores: enough to make its fsync cheap, few enough to keep it short."""
 
-INLINE = 8
+INLINE_SIGNATURES = 8
 """Up to so many signatures are made on the event loop; a hop to a thread costs more than they do."""
 
-IDLE = 1.0
-"""Seconds between looks at the outbox when nobody wakes the sequencer (another process may have filled it)."""
+IDLE_SECONDS = 1.0
+"""Seconds between looks at the outbox when nothing wakes the sequencer: another process may have filled it."""
 
 Learn = Callable[[str, str], Awaitable[None]]
 """Reads again what the store knows of a node's key (`Keyring.learn`)."""
@@ -85,7 +85,7 @@ class Sequencer:
                 self._outbox.filled.clear()
                 while await self.step():
                     pass
-                await wait_for(self._outbox.filled, IDLE)
+                await wait_for(self._outbox.filled, IDLE_SECONDS)
         finally:
             if self._token is not None:
                 await release(self._store, "sequencer", self._token)
@@ -93,7 +93,7 @@ class Sequencer:
     async def step(self) -> int:
         """Sequence one batch; returns how many entries it stored (0: nothing to do, or the lease is somebody else's)."""
         await self._learn()
-        rows = _up_to_a_key(await self._store.scan(OUTBOX, limit=BATCH))
+        rows = _up_to_a_key(await self._store.scan(OUTBOX, limit=BATCH_ENTRIES))
         if not rows:
             return 0
         self._token = await acquire(self._store, "sequencer", self._holder, self._outbox.clock.now())
@@ -116,7 +116,7 @@ class Sequencer:
     async def _sign(
         self, rows: Sequence[Document], heads: dict[str, Document | None], signers: Mapping[str, Signer]
     ) -> list[Entry]:
-        if len(rows) <= INLINE:
+        if len(rows) <= INLINE_SIGNATURES:
             return self._sign_all(rows, heads, signers)
         return await asyncio.to_thread(self._sign_all, rows, heads, signers)
 

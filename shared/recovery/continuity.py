@@ -7,10 +7,10 @@ service: it sequences nothing, publishes nothing, makes no checkpoint, and takes
 
 - *Behind*: entries that we signed are missing here. `recovery` pulls them back.
 - *Diverged*: at one sequence we signed one entry here and another that somebody else holds. No pulling back mends that.
-- Only our own signature holds us. Who does not answer within `ASK` seconds keeps nobody from starting: it is said in the log
-  who could not be asked, they are asked again in the background, and the service is held as soon as one of them knows more.
-- What was signed after this process began and is not here was not forgotten: somebody else has our key. That is said, and
-  holds nobody; neighbours that saw both call our log contradictory.
+- Only our own signature holds us. A neighbour that does not answer within `ASK_SECONDS` does not keep the service from
+  starting. The log names it, it is asked again in the background, and if it knows more, the service is held then.
+- An entry that was signed after this process began and is not here was not forgotten: somebody else has our key. That goes
+  to the log as an error and does not hold the service; neighbours that saw both entries call our log contradictory.
 - Each process of a service looks by itself when it starts; every entry is stored before it is published, so what others hold
   is missing here only where the store has forgotten it.
 """
@@ -30,19 +30,19 @@ from shared.events.chain import Position
 from shared.events.checkpoints import Checkpoint
 from shared.ids import stream_of, topic_name
 from shared.log.archive import HEADS, hash_at, position_of
-from shared.recovery.holders import THE_BUS, Held, Holders, is_checkpoint
+from shared.recovery.holders import THE_BUS, HeldEntry, Holders, is_checkpoint
 from shared.store.port import Store
 from shared.tasks.backoff import pause_after
 from shared.tasks.toggle import Toggle
 from shared.telemetry import get_logger
 
-ASK = 3.0
+ASK_SECONDS = 3.0
 """Seconds that the bus and each neighbour have for their answer, all of them at once."""
 
-AGAIN = (0.5, 2.0, 5.0, 15.0, 60.0)
+ASK_AGAIN_SECONDS = (0.5, 2.0, 5.0, 15.0, 60.0)
 """Seconds before those who did not answer are asked again; the last one is repeated."""
 
-LOOK = 1.0
+LOOK_SECONDS = 1.0
 """Seconds between looks at whether what was missing is here now."""
 
 _log = get_logger("continuity")
@@ -71,7 +71,7 @@ class Claim(NamedTuple):
 
 
 class Continuity:
-    """One process's knowledge of whether its service's chains are whole here."""
+    """One process's knowledge of whether its service's chains are complete here."""
 
     def __init__(self, store: Store, holders: Holders, node: str, clock: Clock) -> None:
         self._clock = clock
@@ -84,7 +84,7 @@ class Continuity:
         self._comparing = asyncio.Lock()
         self._held = False
         self._stuck = ""
-        self.newest_checkpoint: Held | None = None
+        self.newest_checkpoint: HeldEntry | None = None
         self.log_complete = Toggle()
         """On while nothing is known to be missing."""
 
@@ -102,7 +102,7 @@ class Continuity:
         await self.compare(found)
         self.holders.began = self.holders.began or self._clock.now()
 
-    async def compare(self, found: Iterable[Held] = ()) -> None:
+    async def compare(self, found: Iterable[HeldEntry] = ()) -> None:
         """Hold the service while something that we signed is not in the archive here, and let it go on otherwise."""
         async with self._comparing:
             for held in found:
@@ -124,7 +124,7 @@ class Continuity:
         self._missing, self._diverged = missing, diverged or (self._diverged if missing else None)
         await self._turn()
 
-    async def fork(self, held: Held) -> None:
+    async def fork(self, held: HeldEntry) -> None:
         """Hold the service for good: an entry that we signed does not follow the one that we hold before it."""
         self._note(held)
         place = held.entry.envelope
@@ -132,20 +132,20 @@ class Continuity:
         await self._turn()
 
     async def run(self) -> None:
-        """Look on, until cancelled: ask again whoever was silent, and see when what was missing is here."""
+        """Look on, until cancelled: ask again those who did not answer, and see when what was missing is here."""
         tries = 0
         while True:
             if not self.log_complete.on:
-                await asyncio.sleep(LOOK)
+                await asyncio.sleep(LOOK_SECONDS)
                 await self.compare()
                 continue
-            await asyncio.sleep(pause_after(tries, AGAIN))
+            await asyncio.sleep(pause_after(tries, ASK_AGAIN_SECONDS))
             tries += 1
             if self.silent():
                 await self.ask()
 
     def silent(self) -> list[str]:
-        """Who has not been heard yet, by name."""
+        """The names of those that have not answered yet."""
         asked = [THE_BUS, *(node.name for node in self.holders.nodes())]
         return [name for name in asked if name not in self._answered]
 
@@ -162,22 +162,24 @@ class Continuity:
         return self._diverged is not None
 
     def stuck(self, why: str) -> None:
-        """Say why pulling back does not go on; an empty text: it does."""
+        """Take note why pulling back does not go on; an empty text: it does."""
         if why and why != self._stuck:
-            _log.error("the own log cannot be pulled back yet", detail=why)
+            _log.error("this node's log cannot be pulled back yet", detail=why)
         self._stuck = why
 
     def require_complete(self) -> None:
         """Raise `LogIncomplete` while the service is held."""
         if not self.log_complete.on:
-            raise LogIncomplete(self.said() or "It is being looked up how far this node's log goes. Ask again in a moment.")
+            raise LogIncomplete(
+                self.complaint() or "Others are being asked how far this node's log goes. Ask again in a moment."
+            )
 
     async def not_ready(self) -> str | None:
         """Why the service is held, or None."""
-        return None if self.log_complete.on else self.said()
+        return None if self.log_complete.on else self.complaint()
 
-    def said(self) -> str:
-        """What is the matter, and the next action."""
+    def complaint(self) -> str:
+        """What is the matter, and the next action; empty while nothing is missing."""
         if self._diverged is not None:
             one = self._diverged
             return (
@@ -188,23 +190,23 @@ class Continuity:
             return ""
         holders = ", ".join(sorted({claim.holder for claim in self._missing.values()}))
         places = ", ".join(f"{stream_of(topic)} {seq}" for topic, (_, seq) in sorted(self.claimed().items()))
-        said = f"This store is older than the node's own log: {holders} holds entries that are not here, up to {places}."
-        return f"{said} {self._stuck or 'They are being pulled back; nothing else is signed until then.'}"
+        missing = f"This store is older than the node's own log: {holders} holds entries that are not here, up to {places}."
+        return f"{missing} {self._stuck or 'They are being pulled back; nothing else is signed until then.'}"
 
-    async def _ask(self, name: str, question: Callable[[], Awaitable[Sequence[Held]]]) -> Sequence[Held]:
+    async def _ask(self, name: str, question: Callable[[], Awaitable[Sequence[HeldEntry]]]) -> Sequence[HeldEntry]:
         try:
-            async with asyncio.timeout(ASK):
+            async with asyncio.timeout(ASK_SECONDS):
                 found = await question()
         except (TestamurError, TimeoutError) as error:
             _log.debug("not asked", who=name, detail=str(error))
             return ()
-        except Exception as error:  # noqa: BLE001 - whatever a neighbour sends, it keeps nobody from starting
+        except Exception as error:  # noqa: BLE001 - whatever a neighbour sends, the service starts
             _log.warning("an answer could not be read", who=name, error=type(error).__name__)
             return ()
         self._answered.add(name)
         return found
 
-    def _note(self, held: Held) -> None:
+    def _note(self, held: HeldEntry) -> None:
         place = held.entry.envelope
         self._claim(Claim(place.topic, place.epoch, place.seq, held.entry.hash, held.holder, place.issued_at))
         if not is_checkpoint(held):
@@ -236,9 +238,9 @@ class Continuity:
     async def _turn(self) -> None:
         log_complete = not self._missing
         if not log_complete and not self._held:
-            _log.error("held: others hold more of the own log than this store", detail=self.said())
+            _log.error("held: others hold more of this node's log than this store", detail=self.complaint())
         if log_complete and self._held:
-            _log.warning("the own log is whole again: this node goes on")
+            _log.warning("this node's log is complete again: it goes on")
         self._held = not log_complete
         if log_complete != self.log_complete.on:
             await self.log_complete.set(log_complete)

@@ -1,7 +1,7 @@
-"""Entries of our own that this store has forgotten, fetched a page at a time from whoever holds them.
+"""Entries of our own that this store has forgotten, fetched a page at a time from others that hold them.
 
-- From the bus first, and where that has them no longer from the neighbours, one after the other.
-- What somebody was asked for and nobody had is not asked for again within one try.
+- They come from the bus first, and where that has them no longer from the neighbours, one after the other.
+- An entry that no other had is not asked for again within one try.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from shared.bus.port import Record
 from shared.errors import TestamurError
 from shared.events.base import Stream
 from shared.events.chain import Position
-from shared.recovery.holders import THE_BUS, Held, Holders
+from shared.recovery.holders import THE_BUS, HeldEntry, Holders
 from shared.telemetry import get_logger
 
 SEQUENCE_DIGITS = 20
@@ -27,7 +27,7 @@ class OwnEntries:
 
     def __init__(self, holders: Holders) -> None:
         self._holders = holders
-        self._at_hand: dict[str, deque[Held]] = {}
+        self._at_hand: dict[str, deque[HeldEntry]] = {}
         self._reached_on_bus: dict[str, int] = {}
         self._nowhere: set[tuple[str, int]] = set()
 
@@ -41,8 +41,8 @@ class OwnEntries:
         """The entry that `after` gave last was taken."""
         self._at_hand[stream.name].popleft()
 
-    async def after(self, stream: Stream, reached: Position, *, known: bool) -> Held | None:
-        """The entry behind that place, or None where nobody who answers has it; `known`: somebody was heard to have it."""
+    async def after(self, stream: Stream, reached: Position, *, known: bool) -> HeldEntry | None:
+        """The entry behind that place, or None where no one that answers has it. `known`: some other is known to have it."""
         at_hand = self._at_hand.setdefault(stream.name, deque())
         while at_hand and at_hand[0].entry.envelope.seq <= reached.seq:
             at_hand.popleft()
@@ -52,7 +52,7 @@ class OwnEntries:
             self._nowhere.add((stream.name, reached.seq))
         return at_hand[0] if at_hand else None
 
-    async def _fetch(self, stream: Stream, reached: Position, known: bool) -> list[Held]:
+    async def _fetch(self, stream: Stream, reached: Position, known: bool) -> list[HeldEntry]:
         found = await self._from_bus(stream, reached, known)
         for node in [] if found else self._holders.nodes():
             try:
@@ -63,7 +63,7 @@ class OwnEntries:
                 break
         return found
 
-    async def _from_bus(self, stream: Stream, reached: Position, known: bool) -> list[Held]:
+    async def _from_bus(self, stream: Stream, reached: Position, known: bool) -> list[HeldEntry]:
         """What goes on from that place on the bus, looked for from the relay's mark on, then from the topic's beginning."""
         topic = self._holders.topic(stream)
         begin = self._reached_on_bus.get(topic)
@@ -77,7 +77,7 @@ class OwnEntries:
             return []
         return found
 
-    async def _search(self, topic: str, after: int, reached: Position) -> list[Held]:
+    async def _search(self, topic: str, after: int, reached: Position) -> list[HeldEntry]:
         async with self._holders.reading() as consumer:
             while records := await self._holders.records(consumer, topic, after):
                 after = self._reached_on_bus[topic] = records[-1].offset
@@ -87,9 +87,9 @@ class OwnEntries:
                     return found
         return []
 
-    def _run(self, found: Sequence[Held], reached: Position) -> list[Held]:
+    def _run(self, found: Sequence[HeldEntry], reached: Position) -> list[HeldEntry]:
         """The entries that follow a place without a gap, repeats left out, and whatever somebody else signs meanwhile."""
-        run: list[Held] = []
+        run: list[HeldEntry] = []
         for held in sorted(found, key=lambda one: one.entry.envelope.seq):
             place, wanted = held.entry.envelope, reached.seq + len(run) + 1
             if (place.epoch, place.seq) == (reached.epoch, wanted) and not self._holders.is_younger(place.issued_at):

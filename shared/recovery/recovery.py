@@ -6,8 +6,8 @@
   and no effect comes twice. Effects are the service's own functions for its own events (`restores`).
 - What the restored outbox still holds and was signed after all is known by its id (`jti`): its effect is in the state
   already, and the row goes.
-- What the service hears of its own node it hears again from the start: the state is older than its position on the bus.
-- A place that nobody who answers can fill holds the service until somebody does.
+- The service takes its own node's streams in again from their start: its state is older than its position on the bus.
+- A place that no one that answers can fill holds the service until another can.
 
 What is lost if the process dies here: nothing. What stands in no log (who asked, stored answers, a request that waited for
 its second person) is lost with the old store, and docs/operating.md says so.
@@ -29,14 +29,14 @@ from shared.log.keyring import Keyring, keep
 from shared.log.outbox import OUTBOX, Outbox, Unit
 from shared.log.relay import MARKS
 from shared.recovery.continuity import Continuity
-from shared.recovery.holders import Held
+from shared.recovery.holders import HeldEntry
 from shared.recovery.own_entries import OwnEntries
 from shared.store.port import Collection, Document, Transaction
 from shared.store.walk import every
 from shared.tasks.backoff import pause_after
 from shared.telemetry import get_logger
 
-BATCH = 200
+BATCH_ENTRIES = 200
 """Entries that one transaction takes back."""
 
 BATCH_BYTES = 256 * 1024
@@ -45,7 +45,7 @@ BATCH_BYTES = 256 * 1024
 NO_END = 2**53 - 1
 """Beyond every sequence."""
 
-PAUSES = (1.0, 2.0, 5.0)
+RETRY_SECONDS = (1.0, 2.0, 5.0)
 """Seconds before it is tried again where it did not go on; the last one is repeated."""
 
 _log = get_logger("recovery")
@@ -60,12 +60,12 @@ class Recovery:
         continuity: Continuity,
         keyring: Keyring,
         restores: Mapping[type[Event], Handler],
-        hear_again: Callable[[], Awaitable[None]],
+        take_again: Callable[[], Awaitable[None]],
     ) -> None:
-        """`restores`: what each kind of the service's own events does to its state. `hear_again` lets the service take in
-        once more what it hears of its own node.
+        """`restores`: what each kind of the service's own events does to its state. `take_again` lets the service take its
+        own node's streams in once more.
         """
-        self._hear_again = hear_again
+        self._take_again = take_again
         self._outbox = outbox
         self._store = outbox.store
         self._holders = holders = continuity.holders
@@ -91,13 +91,13 @@ class Recovery:
                 self._continuity.stuck(error.detail)
             failures = 0 if taken else failures + 1
             if failures and not self._continuity.log_complete.on:
-                await asyncio.sleep(pause_after(failures - 1, PAUSES))
+                await asyncio.sleep(pause_after(failures - 1, RETRY_SECONDS))
 
     async def _pull(self) -> int:
         """Take back what can be had now; returns how many entries that were."""
         taken = 0
         self._source.begin()
-        await self._hear_again()
+        await self._take_again()
         while batch := await self._batch():
             await self._take(batch)
             taken += len(batch)
@@ -107,8 +107,8 @@ class Recovery:
             self._continuity.stuck("")
             await self._number_on()
         elif not self._continuity.diverged:
-            said = ", ".join(f"{stream.name} {position.seq + 1}" for stream, position in lacking.items())
-            self._continuity.stuck(f"Nobody who answers holds {said}. Bring back the bus or the neighbours that hold it.")
+            places = ", ".join(f"{stream.name} {position.seq + 1}" for stream, position in lacking.items())
+            self._continuity.stuck(f"No one that answers holds {places}. Bring back the bus or the neighbours that hold it.")
         return taken
 
     async def _lacking(self) -> dict[Stream, Position]:
@@ -121,12 +121,12 @@ class Recovery:
                 found[stream] = reached
         return found
 
-    async def _batch(self) -> list[Held]:
+    async def _batch(self) -> list[HeldEntry]:
         """The next entries in the order in which they were signed, as far as they can be had."""
         topics = {stream.name: self._holders.topic(stream) for stream in self._chains()}
         reached = {name: position_of(await self._store.get(HEADS, topic)) for name, topic in topics.items()}
-        lacking, batch, size = await self._lacking(), list[Held](), 0
-        while lacking and len(batch) < BATCH and size < BATCH_BYTES:
+        lacking, batch, size = await self._lacking(), list[HeldEntry](), 0
+        while lacking and len(batch) < BATCH_ENTRIES and size < BATCH_BYTES:
             held = await self._following(lacking, reached)
             if held is None:
                 break
@@ -135,7 +135,7 @@ class Recovery:
             size += len(held.entry.token.payload)
         return batch
 
-    async def _following(self, lacking: Container[Stream], reached: Mapping[str, Position]) -> Held | None:
+    async def _following(self, lacking: Container[Stream], reached: Mapping[str, Position]) -> HeldEntry | None:
         for stream in self._chains():
             held = await self._source.after(stream, reached[stream.name], known=stream in lacking)
             if held is None:
@@ -149,7 +149,7 @@ class Recovery:
                 return held
         return None
 
-    async def _take(self, batch: Sequence[Held]) -> None:
+    async def _take(self, batch: Sequence[HeldEntry]) -> None:
         heads = {topic: await self._store.get(HEADS, topic) for topic in {held.entry.envelope.topic for held in batch}}
 
         async def work(unit: Unit) -> None:
@@ -175,16 +175,17 @@ class Recovery:
             if isinstance(held.event, ServiceKeyAdded | ServiceKeyRetired):
                 await self._keyring.learn(held.entry.envelope.origin, held.event.kid)
 
-    async def _keep_key(self, unit: Unit, held: Held) -> None:
-        """What the entry says of a key of this node's. Where a retired key ended on a stream that only this node hears was
-        known by how far it had heard then, which this store has forgotten: there it is not bounded again.
+    async def _keep_key(self, unit: Unit, held: HeldEntry) -> None:
+        """Keep what the entry says of a key of this node's. On a stream that never leaves the node, the end of a retired key
+        is not in the entry: it was taken from this store's position on that stream, which the store has forgotten. So the
+        key gets no end there.
         """
         place = held.entry.envelope
         private = {name: NO_END for name, stream in STREAMS.items() if not stream.public}
         if held.event is not None:
             await keep(unit.tx, place.origin, held.event, place.model_copy(update={"after": {**private, **place.after}}))
 
-    async def _do_again(self, unit: Unit, held: Held) -> None:
+    async def _do_again(self, unit: Unit, held: HeldEntry) -> None:
         """What the entry's event did to the service's state."""
         place = held.entry.envelope
         if held.event is None:

@@ -29,7 +29,7 @@ _JOURNAL_ATTEMPTS = 200
 _FATAL = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
-class Kind(NamedTuple):
+class FileKind(NamedTuple):
     """What a file holds: a word for people, its application id, the newest layout that this program reads, its page size."""
 
     noun: str
@@ -58,7 +58,7 @@ def directory_of(url: str, setting: str) -> Path:
     return folder
 
 
-def connect(path: Path, kind: Kind, schema: Sequence[str] = ()) -> sqlite3.Connection:
+def connect(path: Path, kind: FileKind, schema: Sequence[str] = ()) -> sqlite3.Connection:
     """Open or make the file, in autocommit mode, usable from any one thread at a time.
 
     `schema` are statements that may be repeated, run in the transaction that claims the file. Raises `Misconfigured` when
@@ -83,7 +83,7 @@ def connect(path: Path, kind: Kind, schema: Sequence[str] = ()) -> sqlite3.Conne
     return connection
 
 
-def empty_log(path: Path, kind: Kind) -> bool:
+def empty_log(path: Path, kind: FileKind) -> bool:
     """Write the whole write-ahead log into the file and cut it to nothing (`wal_checkpoint(TRUNCATE)`); whether it was done
     before a reader or writer of another process stood in the way for `BUSY_SECONDS`.
     """
@@ -97,7 +97,7 @@ def empty_log(path: Path, kind: Kind) -> bool:
     return not busy
 
 
-def _unreadable(path: Path, kind: Kind) -> Misconfigured:
+def _unreadable(path: Path, kind: FileKind) -> Misconfigured:
     return Misconfigured(
         f"{path.name} cannot be opened as a {kind.noun}; check that its folder can be written to, or restore it."
     )
@@ -113,7 +113,7 @@ def _is_new(connection: sqlite3.Connection) -> bool:
     return not marked and connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
 
 
-def _refuse_a_stranger(connection: sqlite3.Connection, path: Path, kind: Kind) -> None:
+def _refuse_a_stranger(connection: sqlite3.Connection, path: Path, kind: FileKind) -> None:
     if _is_new(connection):
         return
     if _pragma(connection, "application_id") != kind.application:
@@ -122,7 +122,7 @@ def _refuse_a_stranger(connection: sqlite3.Connection, path: Path, kind: Kind) -
         raise Misconfigured(f"{path.name} was written by a newer version of this program; start that version.")
 
 
-def _set_up(connection: sqlite3.Connection, kind: Kind, schema: Sequence[str]) -> None:
+def _set_up(connection: sqlite3.Connection, kind: FileKind, schema: Sequence[str]) -> None:
     connection.execute(f"PRAGMA page_size={kind.page_bytes}")
     _turn_on_the_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous=FULL")

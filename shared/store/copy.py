@@ -32,10 +32,10 @@ filled (`coming`, `whole`); `carried/<collection>`: `{after, documents, done}`, 
 PAGE_BYTES = 4 * 1024 * 1024
 """The most bytes of documents that one transaction carries, unless a single one is larger."""
 
-FEW = 8
+FEW_WRITES = 8
 """Documents that were written up to so often are carried with their page; the others one by one, before it."""
 
-WRITES = 2_000
+MOST_WRITES = 2_000
 """The most times that one transaction writes a document that was written more often."""
 
 
@@ -180,9 +180,9 @@ class Copy:
 
     async def _carry_page(self, collection: Collection, rows: Sequence[Document], progress: dict[str, Any]) -> None:
         for row in rows:
-            if row.version > FEW:
+            if row.version > FEW_WRITES:
                 await self._carry_often_written(collection, row)
-        light = [row for row in rows if row.version <= FEW]
+        light = [row for row in rows if row.version <= FEW_WRITES]
 
         async def work(tx: Transaction) -> None:
             await tx.insert_many(collection, [(row.key, row.body) for row in light])
@@ -199,7 +199,7 @@ class Copy:
         async def work(tx: Transaction) -> int:
             held = await tx.get(collection, row.key)
             version = held.version if held else 0
-            for _ in range(min(WRITES, row.version - version)):
+            for _ in range(min(MOST_WRITES, row.version - version)):
                 version = await tx.put(collection, row.key, row.body, expect=version)
             return version
 

@@ -13,13 +13,13 @@ from shared.clock import Clock
 from shared.tasks.backoff import pause_after
 from shared.telemetry import get_logger
 
-PAUSES = (0.1, 1.0, 5.0, 30.0)
+RESTART_SECONDS = (0.1, 1.0, 5.0, 30.0)
 """Seconds before a loop that failed is started again; the last one is repeated."""
 
-WELL = 60.0
+WELL_SECONDS = 60.0
 """A loop that has run for so many seconds is well again: its next failure counts as its first."""
 
-AGAIN = 15.0
+CANCEL_AGAIN_SECONDS = 15.0
 """Seconds after which what has not ended is cancelled once more: what finishes an append or a commit first needs less."""
 
 _log = get_logger("engine")
@@ -37,8 +37,8 @@ async def supervised(loop: Callable[[], Awaitable[None]], name: str, clock: Cloc
             raise
         except Exception:  # noqa: BLE001 - whatever it was, the loop must come back
             _log.exception("a background loop failed; it starts again", loop=name)
-            failures = 0 if clock.monotonic() - began > WELL else failures
-            await asyncio.sleep(pause_after(failures, PAUSES))
+            failures = 0 if clock.monotonic() - began > WELL_SECONDS else failures
+            await asyncio.sleep(pause_after(failures, RESTART_SECONDS))
             failures += 1
 
 
@@ -48,7 +48,7 @@ async def ended(tasks: Iterable[asyncio.Future[Any]]) -> None:
     while left:
         for task in left:
             task.cancel()
-        done, left = await asyncio.wait(left, timeout=AGAIN)
+        done, left = await asyncio.wait(left, timeout=CANCEL_AGAIN_SECONDS)
         for task in done:
             if not task.cancelled():
                 task.exception()  # known from here on, and of no interest any more

@@ -1,4 +1,4 @@
-"""Something that is so or not so, and work that runs only while it is: a process leads, a log is whole."""
+"""Something that is so or not so, and work that runs only while it is: a process leads, a log is complete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.tasks.supervised import ended
 
 
 class Toggle:
-    """Off at first; whoever waits for it to change is woken."""
+    """Off at first; those that wait for it to change are woken."""
 
     def __init__(self) -> None:
         self._change = asyncio.Condition()

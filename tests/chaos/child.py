@@ -220,7 +220,7 @@ async def show(nation: Nation) -> None:
 async def main(home: Path, mode: str, *more: str) -> None:
     """Do what the words say."""
     if mode == "recover":
-        recovery.BATCH = 2  # so that there are several
+        recovery.BATCH_ENTRIES = 2  # so that there are several
         arm(more[0], int(more[1]))
     async with running(Home(settings(home))) as nation:
         if mode == "prepare":

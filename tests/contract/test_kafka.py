@@ -268,7 +268,7 @@ async def test_the_place_in_a_quiet_topic_is_kept_as_long_as_another_is_read(
 
 
 async def test_a_reader_that_stopped_asking_is_made_anew(bus: KafkaBus, t: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka_consumer, "LOOK", 0.05)
+    monkeypatch.setattr(kafka_consumer, "LOOK_SECONDS", 0.05)
     await bus.append(t, [message("before")])
     consumer: Any = reader(bus, t)
     assert values(await read(consumer, 1)) == ["before"]

@@ -111,7 +111,7 @@ async def begins(bus: KafkaBus, topic: str) -> str:
 async def test_with_too_few_in_step_a_write_is_refused_in_words_and_goes_on_when_they_are_back(
     kafka: engines.KafkaCluster, bus: KafkaBus, t: str, u: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka_connection, "GOODBYE", 0.2)
+    monkeypatch.setattr(kafka_connection, "GOODBYE_SECONDS", 0.2)
     for n in range(50):
         assert await bus.append(t, [message(str(n))]) == n + 1
     second, first = kafka.leader_of(t), kafka.follower_of(t)
@@ -142,7 +142,7 @@ def make_strict(kafka: engines.KafkaCluster, topic: str, on: list[engines.Kafka]
 async def refused_in_words(bus: KafkaBus, topic: str) -> None:
     """As long as it is tried to append; in the end it is said what was lacking."""
     with pytest.MonkeyPatch.context() as hasty, pytest.raises(BusUnavailable, match="too few copies of a topic in step"):
-        hasty.setattr(kafka_producer, "PATIENCE", 1.0)
+        hasty.setattr(kafka_producer, "ANSWER_SECONDS", 1.0)
         await bus.append(topic, [message("refused")])
 
 

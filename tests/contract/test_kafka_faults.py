@@ -113,9 +113,9 @@ async def commit(consumer: Consumer, places: dict[str, int]) -> None:
 async def test_a_broker_that_hangs_holds_up_no_call_for_ever(
     broker: engines.Kafka, bus: KafkaBus, t: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka_connection, "PATIENCE", 0.5)
-    monkeypatch.setattr(kafka_connection, "GOODBYE", 0.2)
-    monkeypatch.setattr(kafka_producer, "PATIENCE", 0.5)
+    monkeypatch.setattr(kafka_connection, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(kafka_connection, "GOODBYE_SECONDS", 0.2)
+    monkeypatch.setattr(kafka_producer, "ANSWER_SECONDS", 0.5)
     await append(bus, t, "before")
     consumer = reader(bus, t)
     await read(consumer, 1)

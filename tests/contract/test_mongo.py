@@ -16,7 +16,7 @@ from shared.errors import Invalid, TooLarge
 from shared.store.mongo import group as mongo_group
 from shared.store.mongo.client import MongoUrl
 from shared.store.mongo.store import MongoStore, open_mongo
-from shared.store.mongo.table import Table
+from shared.store.mongo.table import MongoTable
 from shared.store.port import Collection, DuplicateKey, Index, Transaction
 from tests.contract.conftest import THINGS, database, drop
 
@@ -274,7 +274,7 @@ async def test_a_read_sees_what_was_acknowledged_before_it(store: MongoStore) ->
 async def test_a_page_comes_from_an_index_in_its_order(
     store: MongoStore, shell: Any, where: Any, after: str, reverse: bool
 ) -> None:
-    wanted = Table(THINGS).search(where, "", after, reverse=reverse).filter()
+    wanted = MongoTable(THINGS).search(where, "", after, reverse=reverse).filter()
     plan = shell["things"].find(wanted).sort("_id", -1 if reverse else 1).limit(10).explain()["queryPlanner"]["winningPlan"]
     stages = _stages(plan.get("queryPlan", plan))
     assert stages & {"IXSCAN", "CLUSTERED_IXSCAN", "EXPRESS_IXSCAN"} or where is None

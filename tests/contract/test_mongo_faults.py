@@ -138,7 +138,7 @@ async def commit(self, session):
 
 async def main():
     store = await open_mongo(sys.argv[1], "contract", [THINGS])
-    mongo_writer.Writer._send_commit = commit
+    mongo_writer.GroupWriter._send_commit = commit
     await store.transact(lambda tx: tx.insert(THINGS, "never", {}))
 
 asyncio.run(main())

@@ -22,7 +22,7 @@ from shared.errors import Misconfigured
 from shared.store.open import open_store
 from shared.store.port import Collection, Index, StoreUnavailable, Transaction
 from shared.store.sqlite.store import KIND, SqliteStore
-from shared.store.sqlite.table import Table
+from shared.store.sqlite.table import SqliteTable
 from tests.contract.conftest import THINGS
 
 Open = Callable[[str], Awaitable[Any]]
@@ -160,7 +160,7 @@ async def test_a_name_that_could_not_stand_in_a_statement_is_refused(tmp_path: P
 @pytest.mark.parametrize("reverse", [False, True])
 async def test_a_page_comes_from_an_index_in_its_order(tmp_path: Path, where: Any, after: str, reverse: bool) -> None:
     await (await store_in(tmp_path)).close()
-    table = Table(THINGS, ["colour", "flag", "owner", "number"])
+    table = SqliteTable(THINGS, ["colour", "flag", "owner", "number"])
     sql, values = table.page("", after, where, 10, reverse)
     with sqlite3.connect(tmp_path / "contract.db") as connection:
         steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", values)]
@@ -223,7 +223,7 @@ async def test_many_transactions_share_a_commit_and_one_that_cannot_begin_keeps_
 async def test_an_append_wakes_a_waiting_consumer_without_another_look_at_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_file: bool
 ) -> None:
-    monkeypatch.setattr(sqlite_bus, "REFRESH", 3600.0)
+    monkeypatch.setattr(sqlite_bus, "REFRESH_SECONDS", 3600.0)
     bus = SqliteBus(tmp_path / "bus.db")
     other = SqliteBus(tmp_path / "bus.db") if shared_file else bus
     consumer = other.consumer("waiting")

@@ -22,7 +22,7 @@ from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated
 from shared.events.trust import ServiceKeyAdded, ServiceKeyRetired
 from shared.federation.follower import Follower
-from shared.federation.log_client import Page, Pages
+from shared.federation.log_client import LogClient, LogPage
 from shared.ids import new_event_id, new_ref, topic_name
 from shared.inbox import dead_letters, listener
 from shared.inbox.freshness import FRESHNESS
@@ -145,7 +145,7 @@ async def test_a_flood_on_the_stream_that_is_read_first_holds_up_nobody_else() -
 async def test_what_a_stranger_claims_to_be_does_not_use_up_another_nations_quarantine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(dead_letters, "CAP", 3)
+    monkeypatch.setattr(dead_letters, "MOST_OF_AN_ORIGIN", 3)
     async with world("ee", "pt", "lv") as europe:
         ee, pt, credential, ref = await _scene(europe)
         fresh, trust = LocalSigner.generate(Purpose.EVENT), (await head(ee, "trust")).seq
@@ -159,7 +159,7 @@ async def test_what_a_stranger_claims_to_be_does_not_use_up_another_nations_quar
 
 
 async def test_a_hole_in_one_service_is_filled_from_the_bus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "LOOK_AGAIN", (0.0,))
+    monkeypatch.setattr(listener, "READ_AGAIN_SECONDS", (0.0,))
     async with world("ee", "pt") as europe:
         ee, pt, credential, ref = await _scene(europe)
         await ee.revokes(ref)
@@ -224,7 +224,7 @@ class _Wire:
 
 
 async def test_whoever_stands_in_for_an_origin_cannot_lead_its_followers_astray(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.federation.follower.SETTLE", 0.2)
+    monkeypatch.setattr("shared.federation.follower.SETTLE_SECONDS", 0.2)
     async with world("ee", "pt", "lv") as europe:
         ee, pt = europe["ee"], europe["pt"]
         await ee.accredits("tartu")
@@ -233,7 +233,7 @@ async def test_whoever_stands_in_for_an_origin_cannot_lead_its_followers_astray(
         far = by(nobody, Checkpoint(time=now, heads={}), Place("testamur", "ee", 1, 2**53 - 1), now)
         engine = pt.engine("registry")
         wire = _Wire(ee, far.compact.decode())
-        follower = Follower(pt.bus, engine.inbox, engine.membership, Pages(wire, lambda node: node), pt.clock)
+        follower = Follower(pt.bus, engine.inbox, engine.membership, LogClient(wire, lambda node: node), pt.clock)
         task = asyncio.create_task(follower.run())
         try:
             async with asyncio.timeout(60):
@@ -250,9 +250,9 @@ async def test_a_neighbour_that_serves_many_checkpoints_is_heard_with_its_newest
         said_so = [by(signer, Checkpoint(time=now, heads={}), Place("testamur", "ee", 1, 900 + n), now) for n in range(90)]
         engine, before = pt.engine("registry"), await pt.bus.end(CHECKPOINTS_OF_EE)
         wire = _Wire(ee, "")
-        follower = Follower(pt.bus, engine.inbox, engine.membership, Pages(wire, lambda node: node), pt.clock)
+        follower = Follower(pt.bus, engine.inbox, engine.membership, LogClient(wire, lambda node: node), pt.clock)
         entries = [(Message("", one.token.payload, message_headers(one)), one.envelope.seq) for one in said_so]
-        assert await follower._append("ee", "checkpoints", Page(tuple(entries), 0)) == 989
+        assert await follower._append("ee", "checkpoints", LogPage(tuple(entries), 0)) == 989
         assert await pt.bus.end(CHECKPOINTS_OF_EE) == before + 1
 
 

@@ -94,7 +94,7 @@ async def test_an_origin_that_comes_back_is_heard_again_though_others_stood_in(t
 
 async def _in_trouble(nation: Nation, origin: str) -> bool:
     follower = nation.engine("registry").follower
-    return follower is not None and origin in follower.heard_of
+    return follower is not None and follower.trouble(origin) is not None
 
 
 async def test_a_newcomer_gets_everything_below_a_checkpoint(tmp_path: Path) -> None:

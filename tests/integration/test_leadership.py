@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared.clock import SystemClock
-from shared.engine.leadership import LEADERS, LOOK, PATIENCE, Leadership
+from shared.engine.leadership import ANSWER_SECONDS, LEADERS, LOOK_SECONDS, Leadership
 from shared.events.trust import AccreditationWithdrawn
 from shared.ids import new_ref
 from shared.log.outbox import COLLECTIONS, OUTBOX, Outbox, Unit
@@ -50,13 +50,13 @@ async def test_a_lone_process_leads_at_once_and_writes_nothing_to_go_on_leading(
     async with part(store) as (one, _):
         assert one.leads
         first = await store.get(LEADERS, "registry")
-        await asyncio.sleep(3 * LOOK)
+        await asyncio.sleep(3 * LOOK_SECONDS)
         assert await store.get(LEADERS, "registry") == first
 
 
 async def test_a_standby_waits_while_the_leader_answers_and_takes_over_as_soon_as_it_resigns(store: Store) -> None:
     async with part(store) as (one, running), part(store) as (other, _):
-        await asyncio.sleep(PATIENCE + 3 * LOOK)
+        await asyncio.sleep(ANSWER_SECONDS + 3 * LOOK_SECONDS)
         assert (one.leads, other.leads) == (True, False)
         running.cancel()
         await until(lambda: other.leads)

@@ -313,8 +313,8 @@ async def test_killed(
     killed = migrate(home.folder, "--yes", to=new_store, struck=(point, passage, signal.SIGKILL))
     assert killed.returncode == -signal.SIGKILL, f"it was never struck: {killed.stdout}{killed.stderr}"
     assert not await opening(home.settings.store) & await opening(new_store), "two stores, two histories"
-    monkeypatch.setattr(leadership, "REST", 0.1)  # whoever led is dead for certain: no need to wait for its answer
-    monkeypatch.setattr(leadership, "PATIENCE", 0.1)
+    monkeypatch.setattr(leadership, "REST_SECONDS", 0.1)  # whoever led is dead for certain: no need to wait for its answer
+    monkeypatch.setattr(leadership, "ANSWER_SECONDS", 0.1)
     outcome = await migration.move(plan(home, new_store), asyncio.Event())
     assert not outcome.differences
     assert await opening(new_store) == set(SERVICES)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from shared.federation.log_client import LogNotServed, Pages, Wanted
+from shared.federation.log_client import LogClient, LogNotServed, PageRequest
 from shared.trust.nodes import Node
 from shared.web.outgoing.fetch import Fetcher
 from tests.integration.federation_scene import comes_true, free_port, served
 from tests.integration.rotten_neighbour import MUCH_OF_NOTHING, rotten_neighbour
 from tests.world import Nation, federate, found
 
-WANTED = Wanted("lv", "status", 1, 0)
+WANTED = PageRequest("lv", "status", 1, 0)
 
 
 def neighbour(folder: Path, port: int) -> Node:
@@ -26,7 +26,7 @@ async def test_a_page_that_is_larger_than_its_entries_is_refused(tmp_path: Path,
     with rotten_neighbour(port, [kind], ""):
         async with Fetcher(("127.0.0.0/8",)) as fetcher:
             with pytest.raises(LogNotServed, match=r"The page (holds other things|is larger) than"):
-                await Pages(fetcher, str).ask(neighbour(tmp_path, port), WANTED)
+                await LogClient(fetcher, str).ask(neighbour(tmp_path, port), WANTED)
 
 
 async def test_a_neighbour_that_answers_with_eight_megabytes_of_nothing_does_not_stop_the_node(tmp_path: Path) -> None:

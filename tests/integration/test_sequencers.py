@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from services.verifier.repository import FACTS
 from shared.clock import MAX_SKEW, ManualClock
 from shared.events.base import CHECKPOINTS, REGISTRATIONS, STATUS, TRUST, Stream
-from shared.events.chain import Position, Standing, stand
+from shared.events.chain import Placement, Position, placement
 from shared.events.checkpoints import Head
 from shared.events.entry import Entry, parse
 from shared.events.status import CredentialSuspended
@@ -114,7 +114,7 @@ class Scene:
         rows = await self.stores[-1].scan(LOG, prefix=TOPIC + "/", limit=5_000)
         entries, position = [parse(row.body["jws"]) for row in rows], Position()
         for entry in entries:
-            assert stand(position, entry.envelope) is Standing.NEXT
+            assert placement(position, entry.envelope) is Placement.NEXT
             position = position.advanced_by(entry)
         head = await self.stores[-1].get(archive.HEADS, TOPIC)
         assert archive.position_of(head) == position

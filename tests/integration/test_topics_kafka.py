@@ -13,7 +13,7 @@ import pytest
 
 from services.cli.app import run
 from services.cli.exit_codes import Code
-from shared.bus.access import HEARS, Right, group_of, principal_of, rights_of
+from shared.bus.access import READS, Right, group_of, principal_of, rights_of
 from shared.bus.kafka.admin import KafkaAdmin
 from shared.bus.open import open_bus
 from shared.bus.port import Message
@@ -24,7 +24,7 @@ from shared.ids import topic_name
 from tests import engines
 from tests.world import PASSPHRASE, federate, found
 
-SERVICES = (*HEARS, "node", "mirror")
+SERVICES = (*READS, "node", "mirror")
 USERS = {name.removeprefix("User:"): f"word of {name}" for name in (principal_of("ee", service) for service in SERVICES)}
 NOBODY = "nobody"
 ADMINISTERED: dict[str, Any] = {"super.users": "User:ANONYMOUS;User:admin"}
@@ -64,7 +64,7 @@ def test_plan_changes_nothing_and_apply_makes_it_so_and_a_second_time_finds_noth
         assert run(["topics", "plan", "--json"]) == Code.REFUSED
         planned = _json(capsys)
         assert [one["topic"] for one in planned["topics"]] == own
-        assert {right["principal"] for right in planned["rights"]} == {principal_of(node, service) for service in HEARS}
+        assert {right["principal"] for right in planned["rights"]} == {principal_of(node, service) for service in READS}
     assert run(["topics", "apply"]) == Code.FINE
     assert "Nothing differs" in capsys.readouterr().out
     for verb in ("plan", "apply"):
@@ -194,7 +194,7 @@ def _written(service: str) -> set[str]:
 
 
 def _read(service: str) -> set[str]:
-    services = HEARS if service == "node" else {service: HEARS[service]}
+    services = READS if service == "node" else {service: READS[service]}
     own = {topic_name("ee", stream) for hears in services.values() for stream in hears.own}
     return own | {topic_name("pt", stream) for stream in PUBLIC if any(hears.foreign for hears in services.values())}
 

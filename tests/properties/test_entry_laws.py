@@ -17,7 +17,7 @@ from shared.bus.port import Headers, Record
 from shared.clock import SystemClock
 from shared.errors import TestamurError
 from shared.events.base import STREAMS
-from shared.events.chain import Position, Standing, log_key, stand
+from shared.events.chain import Placement, Position, log_key, placement
 from shared.events.entry import (
     ENTRY_TYP,
     GENESIS,
@@ -265,8 +265,8 @@ def test_each_entry_of_a_chain_is_next_exactly_once(said: list[Unsigned], epoch:
         run.append(entry)
         positions.append(position)
     for at, seen_from in enumerate(positions):
-        standings = [stand(seen_from, entry.envelope) for entry in run]
-        expected = [Standing.HELD] * at + [Standing.NEXT] + [Standing.BEYOND] * (len(run) - at - 1)
+        standings = [placement(seen_from, entry.envelope) for entry in run]
+        expected = [Placement.HELD] * at + [Placement.NEXT] + [Placement.BEYOND] * (len(run) - at - 1)
         assert standings == expected[: len(run)]
     assert all(later.envelope.previous == before.hash for before, later in pairwise(run))
 
@@ -282,12 +282,12 @@ def test_an_entry_is_next_only_at_the_next_sequence_behind_the_very_entry_it_nam
         *(_moved(entry, epoch, seq + step, prv) for step in (-1, 0, 1, 2) for prv in (held, GENESIS)),
     ):
         follows = near.epoch == epoch and near.seq == seq + 1
-        standing = stand(position, near)
-        assert (standing is Standing.NEXT) == (follows and near.previous == held)
-        assert (standing is Standing.FORKED) == (follows and near.previous != held)
-        assert (standing is Standing.HELD) == (near.epoch == epoch and near.seq <= seq)
-        assert (standing is Standing.OLD_EPOCH) == (near.epoch < epoch)
-        assert (standing is Standing.NEW_EPOCH) == (near.epoch > epoch)
+        standing = placement(position, near)
+        assert (standing is Placement.NEXT) == (follows and near.previous == held)
+        assert (standing is Placement.FORKED) == (follows and near.previous != held)
+        assert (standing is Placement.HELD) == (near.epoch == epoch and near.seq <= seq)
+        assert (standing is Placement.OLD_EPOCH) == (near.epoch < epoch)
+        assert (standing is Placement.NEW_EPOCH) == (near.epoch > epoch)
 
 
 def _moved(entry: Entry, epoch: int, seq: int, previous: str) -> Any:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from shared.store import compare, copy
 from shared.store.compare import Compared
-from shared.store.copy import COPIES, WRITES, Copy, CopyRefused, StoreNotOpen, require_complete
+from shared.store.copy import COPIES, MOST_WRITES, Copy, CopyRefused, StoreNotOpen, require_complete
 from shared.store.open import open_store
 from shared.store.port import Collection, Document, Index, Store, Transaction
 
@@ -147,9 +147,9 @@ async def _arrives(documents: Any, others: Any, pages: list[int]) -> None:
 
 
 async def test_a_document_keeps_its_version_however_often_it_was_written(stores: tuple[Store, Store]) -> None:
-    await fill(stores[0], THINGS, {"hot": ({"size": 1}, WRITES + 7), "cold": ({}, 1), "warm": ({}, 9)})
+    await fill(stores[0], THINGS, {"hot": ({"size": 1}, MOST_WRITES + 7), "cold": ({}, 1), "warm": ({}, 9)})
     await whole(copying(stores))
-    assert {row.key: row.version for row in await held(stores[1], THINGS)} == {"hot": WRITES + 7, "cold": 1, "warm": 9}
+    assert {row.key: row.version for row in await held(stores[1], THINGS)} == {"hot": MOST_WRITES + 7, "cold": 1, "warm": 9}
 
 
 async def test_large_documents_share_no_transaction_that_would_be_too_large(

@@ -20,7 +20,7 @@ async def swallows(times: int) -> None:
 
 
 async def test_a_task_that_swallows_its_cancellation_gets_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervised, "AGAIN", 0.01)
+    monkeypatch.setattr(supervised, "CANCEL_AGAIN_SECONDS", 0.01)
     tasks = [asyncio.create_task(swallows(times)) for times in range(4)]
     await asyncio.sleep(0)
     async with asyncio.timeout(60):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from services.cli.app import run
 from services.cli.exit_codes import Code
-from shared.bus.access import HEARS, Right, group_of, principal_of, rights_of, writers_beside
+from shared.bus.access import READS, Right, group_of, principal_of, rights_of, writers_beside
 from shared.bus.topics import TopicState, copies_to_try, differences, settings_of, topics_of
 from shared.clock import SystemClock
 from shared.events.base import PUBLIC, STREAMS
@@ -140,7 +140,7 @@ def test_every_topic_has_one_writer_and_a_neighbours_is_filled_by_registry_and_m
     assert not writers
 
 
-@pytest.mark.parametrize("service", HEARS)
+@pytest.mark.parametrize("service", READS)
 def test_a_service_may_read_what_it_hears_and_what_it_writes_and_nothing_else(service: str) -> None:
     streams = import_module(f"services.{service}.consumer").STREAMS
     foreign = "foreign=True" in (ROOT / "services" / service / "app.py").read_text()
@@ -161,7 +161,7 @@ def test_nobody_may_delete_or_change_a_topic_and_a_neighbours_mirror_may_only_re
 
 
 def test_one_user_for_a_whole_node_may_do_what_its_services_may_together() -> None:
-    services = {principal_of("ee", service) for service in HEARS}
+    services = {principal_of("ee", service) for service in READS}
     rights = rights_of("ee", ["pt"], whole=True)
     together = {right._replace(principal="User:testamur-ee-node") for right in rights if right.principal in services}
     assert {right for right in rights if right.principal == "User:testamur-ee-node"} == together

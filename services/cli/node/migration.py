@@ -21,7 +21,7 @@ from services.cli.output import err
 from services.node import collections_of
 from services.verifier.repository import FACTS
 from shared.clock import SystemClock
-from shared.engine.leadership import LEADERS, LOOK, PATIENCE, REST, Leadership
+from shared.engine.leadership import ANSWER_SECONDS, LEADERS, LOOK_SECONDS, REST_SECONDS, Leadership
 from shared.errors import Conflict, Misconfigured
 from shared.log.lease import LEASES
 from shared.status.facts import from_document
@@ -32,7 +32,7 @@ from shared.store.open import open_store
 from shared.store.port import Collection, Reader, Store
 from shared.tasks.supervised import ended
 
-UNTIL_LEADING = REST + PATIENCE + 4 * LOOK
+UNTIL_LEADING = REST_SECONDS + ANSWER_SECONDS + 4 * LOOK_SECONDS
 """Seconds within which the lead becomes ours, unless somebody answers for it."""
 
 NOT_DATA = frozenset({COPIES.name, LEADERS.name, LEASES.name})

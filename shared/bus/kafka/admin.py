@@ -1,4 +1,4 @@
-"""Kafka for whoever sets it up: topics, their settings and access control lists (`shared.bus.admin`), by librdkafka.
+"""Setting Kafka up: topics, their settings and access control lists (`shared.bus.admin`), by librdkafka.
 
 - The library answers by futures; what is wrong with a connection (a password, a certificate) it tells a callback only, and
   tries on. So every wait listens to that callback, and ends with its sentence at once.
@@ -27,7 +27,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 )
 
 from shared.bus.access import Right
-from shared.bus.admin import Look
+from shared.bus.admin import TopicsSeen
 from shared.bus.kafka.url import KafkaUrl
 from shared.bus.port import BusUnavailable
 from shared.bus.topics import MOST_COPIES, PARTITIONS, TopicState, copies_to_try
@@ -42,7 +42,7 @@ _AUTHENTICATION: int = KafkaError._AUTHENTICATION  # noqa: SLF001 - the library'
 _SSL: int = KafkaError._SSL  # noqa: SLF001
 _ALL_DOWN: int = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001
 
-_STEP = 0.05
+_STEP_SECONDS = 0.05
 """Seconds between looks at the callback while a request is under way."""
 
 _FORBIDDEN = frozenset(
@@ -87,7 +87,7 @@ class KafkaAdmin:
         """Whether the URL names a user or a client certificate."""
         return bool(self._url.user or self._url.cert)
 
-    def look(self, topics: Sequence[str]) -> Look:
+    def look(self, topics: Sequence[str]) -> TopicsSeen:
         """The state of those of `topics` that are there."""
         there, hidden = {}, set()
         for name, future in self._client.describe_topics(TopicCollection(list(topics))).items():
@@ -109,7 +109,7 @@ class KafkaAdmin:
         }
         missing = [topic for topic in topics if topic not in there and topic not in hidden]
         holders = {replica.id for parts in there.values() for part in parts for replica in part.replicas}
-        return Look(states, frozenset(hidden | (there.keys() - states.keys())), self._copies(missing, holders))
+        return TopicsSeen(states, frozenset(hidden | (there.keys() - states.keys())), self._copies(missing, holders))
 
     def create(self, topic: str, settings: Mapping[str, str], copies: int = 1) -> None:
         """Make a topic in so many copies; one that is there already is left as it is."""
@@ -189,12 +189,12 @@ class KafkaAdmin:
 
     def _wait(self, future: Future[T]) -> T:
         """The future's result; raises its `KafkaException`, or a sentence when the connection itself is at fault."""
-        for _ in range(int(REQUEST_SECONDS / _STEP)):
+        for _ in range(int(REQUEST_SECONDS / _STEP_SECONDS)):
             self._client.poll(0)
             if self._worst is not None:
                 raise self._connection(self._worst.code())
             try:
-                return future.result(_STEP)
+                return future.result(_STEP_SECONDS)
             except TimeoutError:
                 continue
         raise self._connection(_ALL_DOWN)

@@ -20,7 +20,7 @@ from aiokafka.protocol.commit import OffsetCommitRequest, OffsetFetchRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 
-from shared.bus.kafka.connection import GOODBYE, REQUEST_MS, Connection
+from shared.bus.kafka.connection import GOODBYE_SECONDS, REQUEST_MS, Connection
 from shared.bus.kafka.url import KafkaUrl
 from shared.bus.port import BusUnavailable
 from shared.bus.topics import PARTITIONS, copies_to_try, settings_of
@@ -121,7 +121,7 @@ class Cluster:
         its copies are not in step.
         """
         with suppress(TestamurError, TimeoutError):
-            async with asyncio.timeout(GOODBYE):
+            async with asyncio.timeout(GOODBYE_SECONDS):
                 return await self.connection.ask(lambda client: _shortfall(client, topic))
         return None
 

@@ -1,10 +1,10 @@
 """One client of a Kafka cluster that opens with the first question and heals by itself.
 
-- Whatever fails ends the connection, and the next question makes a new one from the URL: a cluster whose brokers moved
-  is found again.
-- One broker of several that is gone is no failure: a question that went to it is asked again, of whoever is there, until the
-  cluster has put others in its place.
-- Every question ends within `PATIENCE` seconds, with its answer or with `BusUnavailable`.
+- Whatever fails ends the connection, and the next question makes a new one from the URL: a cluster whose brokers
+  moved is found again.
+- One broker of several that is gone is no failure: a question that went to it is asked again, of another that is
+  there, until the cluster has put others in its place.
+- Every question ends within `ANSWER_SECONDS`, with its answer or with `BusUnavailable`.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ T = TypeVar("T")
 REQUEST_MS = 8_000
 """One request: longer than a broker's pause, shorter than anybody's patience."""
 
-PATIENCE = 12.0
+ANSWER_SECONDS = 12.0
 """Seconds for one call with its retries, so that nothing above waits on a cluster that is gone."""
 
-SEVERAL = 2
+SEVERAL_BROKERS = 2
 """So many brokers are a cluster in which others may do what one cannot."""
 
-PAUSE = 0.1
+PAUSE_SECONDS = 0.1
 """Seconds between tries while a leader or a coordinator is being found."""
 
-GOODBYE = 2.0
+GOODBYE_SECONDS = 2.0
 """Seconds for a client to end by itself before it is dropped, and for finding out why there was no connection."""
 
 # every failure comes up as an error of ours, with words; the library's own lines, some with tracebacks, say it again
@@ -67,7 +67,7 @@ class Connection:
         """
         last: BaseException | None = None
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 while True:
                     self.check_open()
                     fresh = self._client is None
@@ -77,15 +77,15 @@ class Connection:
                     except NO_CONNECTION as error:
                         await self._drop(client)
                         if fresh:
-                            if len(client.cluster.brokers()) < SEVERAL:
+                            if len(client.cluster.brokers()) < SEVERAL_BROKERS:
                                 raise
                             last = error
-                            await asyncio.sleep(PAUSE)
+                            await asyncio.sleep(PAUSE_SECONDS)
                     except kafka.KafkaError as error:
                         if not error.retriable:
                             raise
                         last = error
-                        await asyncio.sleep(PAUSE)
+                        await asyncio.sleep(PAUSE_SECONDS)
         except FAILURES as error:
             await self._drop(self._client)
             told = last if last is not None and isinstance(error, TimeoutError) else error
@@ -126,7 +126,7 @@ class Connection:
         errors: list[BaseException] = []
         for host, port, _ in collect_hosts(self.settings["bootstrap_servers"]):
             try:
-                async with asyncio.timeout(GOODBYE):
+                async with asyncio.timeout(GOODBYE_SECONDS):
                     connection = await create_conn(host, port, **said)
             except FAILURES as error:
                 errors.append(error)
@@ -142,5 +142,5 @@ async def let_go(ending: Coroutine[Any, Any, None], client: AIOKafkaClient) -> N
     """
     for step in (ending, client.close()):
         task = asyncio.ensure_future(step)
-        await asyncio.wait({task}, timeout=GOODBYE)
+        await asyncio.wait({task}, timeout=GOODBYE_SECONDS)
         await ended((task,))

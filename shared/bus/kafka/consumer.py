@@ -1,8 +1,10 @@
 """Reading on Kafka as the port means it: followed topics in order, places kept here, commits to a group.
 
-- Only topics that are there are read; the others are looked for every `LOOK` seconds, and so is whether the brokers answer
-  at all, for the library goes on in silence when they do not. A reader that fails is thrown away and made anew.
-- Order among topics is by what was fetched already: one that is named first waits for a few records of the others at most.
+- Only topics that are there are read; the others are looked for every `LOOK_SECONDS`, and so is whether the brokers
+  answer at all, for the library goes on in silence when they do not. A reader that fails is thrown away and made
+  anew.
+- Order among topics is by what was fetched already: one that is named first waits for a few records of the others at
+  most.
 - A topic that this user may not read is left out with a warning, rather than hearing nothing at all.
 """
 
@@ -21,16 +23,16 @@ from shared.clock import Clock, SystemClock
 from shared.tasks.wakeups import wait_for
 from shared.telemetry import get_logger
 
-LOOK = 0.5
+LOOK_SECONDS = 0.5
 """Seconds between looks for topics that are not there yet, and at whether the cluster answers."""
 
-SLICE = 500
+SLICE_RECORDS = 500
 """Records decoded before the event loop gets its turn, a few milliseconds."""
 
-SILENT = 20
+SILENT_LOOKS = 20
 """Looks in a row at which no fetch was answered though the cluster answers: the reader is made anew."""
 
-FORBIDDEN_FOR = 30.0
+FORBIDDEN_SECONDS = 30.0
 """Seconds after which a topic that this user may not read is tried again."""
 
 _log = get_logger("bus")
@@ -74,7 +76,7 @@ class KafkaConsumer:
                 return []
             await self._settle()
             left = ends - self._clock.monotonic()
-            records = await self._read(limit, max(0.0, min(left, LOOK)))
+            records = await self._read(limit, max(0.0, min(left, LOOK_SECONDS)))
             if records or left <= 0:
                 return records
 
@@ -119,7 +121,7 @@ class KafkaConsumer:
         except BaseException:
             await self._end_reader()
             raise
-        self._next_look = now + LOOK
+        self._next_look = now + LOOK_SECONDS
 
     async def _find_places(self) -> None:
         new = [topic for topic in self._order if topic not in self._places]
@@ -131,7 +133,7 @@ class KafkaConsumer:
     async def _read_only(self, topics: Sequence[str]) -> None:
         if self._reader is not None and self._reader.topics:
             self._silent = 0 if self._reader.answered() else self._silent + 1
-        if not topics or self._silent >= SILENT:
+        if not topics or self._silent >= SILENT_LOOKS:
             await self._end_reader()
         if not topics:
             return
@@ -148,7 +150,7 @@ class KafkaConsumer:
     def _forbid(self, topics: frozenset[str], now: float) -> None:
         for topic in topics - self._forbidden.keys():
             _log.warning("this user may not read a topic; grant it with `testamur topics apply`", topic=topic)
-            self._forbidden[topic] = now + FORBIDDEN_FOR
+            self._forbidden[topic] = now + FORBIDDEN_SECONDS
             self._next_look = 0.0
 
     async def _read(self, limit: int, wait: float) -> list[Record]:
@@ -183,12 +185,12 @@ class KafkaConsumer:
         count = sum(map(len, found.values()))
         for topic in self._order:
             while self._reader is not None and topic in self._reader.topics and count < limit:
-                records = await self._reader.next(topic, min(limit - count, SLICE))
+                records = await self._reader.next(topic, min(limit - count, SLICE_RECORDS))
                 if not records:
                     break
                 found.setdefault(topic, []).extend(records)
                 count += len(records)
-                if count % SLICE == 0:
+                if count % SLICE_RECORDS == 0:
                     await asyncio.sleep(0)
 
     async def _wait(self, wait: float, found: dict[str, list[Record]]) -> None:

@@ -19,7 +19,7 @@ from shared.bus.topics import MAX_BATCH_BYTES
 from shared.events.base import PUBLIC
 
 _COMMON = f"""\
-# copying and nothing beside it: what it says at its start of checkpoints and heartbeats that cannot be is meant
+# copying and nothing else: MirrorMaker warns at its start that there will be no checkpoints or heartbeats, as intended
 replication.policy.class = org.apache.kafka.connect.mirror.IdentityReplicationPolicy
 emit.heartbeats.enabled = false
 emit.checkpoints.enabled = false

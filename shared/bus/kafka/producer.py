@@ -19,7 +19,7 @@ from aiokafka import errors as kafka
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from shared.bus.kafka.cluster import Cluster
-from shared.bus.kafka.connection import PATIENCE, let_go
+from shared.bus.kafka.connection import ANSWER_SECONDS, let_go
 from shared.bus.kafka.errors import FAILURES
 from shared.bus.port import Message
 
@@ -55,7 +55,7 @@ class Producer:
     async def close(self) -> None:
         """Finish what is under way, unless it takes too long."""
         if self._under_way:
-            await asyncio.wait(self._under_way, timeout=PATIENCE)
+            await asyncio.wait(self._under_way, timeout=ANSWER_SECONDS)
         await self._discard(self._producer)
 
     async def _append(self, topic: str, messages: Sequence[Message]) -> int:
@@ -63,7 +63,7 @@ class Producer:
             await self._cluster.ensure(topic)
             producer = await self._started()
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(ANSWER_SECONDS):
                     last = await _publish(producer, topic, messages)
             except FAILURES as error:
                 await self._discard(producer)
@@ -84,7 +84,7 @@ class Producer:
                     max_request_size=REQUEST_BYTES,
                 )
                 try:
-                    async with asyncio.timeout(PATIENCE):
+                    async with asyncio.timeout(ANSWER_SECONDS):
                         await producer.start()
                 except FAILURES as error:
                     await let_go(producer.stop(), producer.client)

@@ -5,8 +5,9 @@
   came from the same hand, since the library decodes a batch from its start.
 - A batch whose checksum is wrong is not stepped over: it is fetched again until the broker has it right.
 - Where retention has cut a place away, or a topic was made anew, reading goes on at the first record that is there.
-- What was fetched is decoded straight to our records. The library's own hold twice as many members, of which we use half,
-  and cost about as much again as decoding; its reader has no say in what they are made to but by an attribute of its own.
+- What was fetched is decoded straight to our records. The library's own records have twice as many members, of which we use
+  half, and cost about as much again as decoding. Only a private attribute of its reader says what records are made of, so it
+  is set here.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from shared.bus.kafka.connection import PATIENCE, Connection, let_go
+from shared.bus.kafka.connection import ANSWER_SECONDS, Connection, let_go
 from shared.bus.kafka.errors import FAILURES
 from shared.bus.port import Record
 
@@ -30,7 +31,7 @@ PARTITION_BYTES = 4 * 1024 * 1024
 FETCH_BYTES = 16 * 1024 * 1024
 """Bytes of all topics that wait here to be polled; one batch may be larger than either, and is handed out all the same."""
 
-AGAIN = 0.02
+REFETCH_SECONDS = 0.02
 """Seconds between looks whether what was thrown away unread has been fetched again."""
 
 
@@ -58,7 +59,7 @@ class Reader:
             )
         )
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 await reader._client.start()
         except BaseException as error:
             await reader.end()
@@ -88,7 +89,7 @@ class Reader:
     async def first(self, wait: float) -> list[Record]:
         """Wait for whatever comes first, and take one record of it."""
         if self._one_by_one:
-            await asyncio.sleep(min(wait, AGAIN))
+            await asyncio.sleep(min(wait, REFETCH_SECONDS))
             return []
         try:
             fetched = await self._client.getmany(timeout_ms=wait * 1000, max_records=1)

@@ -1,7 +1,8 @@
 """The bus on SQLite: one file a node, no server.
 
-- Delivery is at least once: a consumer's place lives in memory and moves as it polls; a new one starts at the committed one.
-- An append in this process wakes the waiting consumers at once; another process's is seen within `REFRESH` seconds.
+- Delivery is at least once: a consumer's place lives in memory and moves as it polls; a new one starts at the
+  committed one.
+- An append in this process wakes the waiting consumers at once; another process's is seen within `REFRESH_SECONDS`.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from shared.bus.port import Message, Record
 from shared.bus.sqlite.log import SqliteLog
 from shared.sqlite.file import directory_of
 
-REFRESH = 0.1
+REFRESH_SECONDS = 0.1
 """Seconds between two looks at the file for what another process appended."""
 
-SLICE = 500
+SLICE_RECORDS = 500
 """Records read before the event loop gets its turn, a millisecond or two."""
 
 
 class Bell:
-    """Wakes whoever waits in this process; safe to ring from any thread."""
+    """Wakes all that wait in this process; safe to ring from any thread."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
@@ -32,7 +33,7 @@ class Bell:
         for waiter in tuple(self._waiting):
             waiter.get_loop().call_soon_threadsafe(_wake, waiter)
 
-    async def heard(self, seconds: float) -> None:
+    async def wait(self, seconds: float) -> None:
         """Return at the next ring, or after this long."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
@@ -73,7 +74,7 @@ class SqliteConsumer:
         try:
             async with asyncio.timeout(wait):
                 while not self._closed and not self._has_more():
-                    await self._bell.heard(REFRESH)
+                    await self._bell.wait(REFRESH_SECONDS)
         except TimeoutError:
             return []
         return await self._read(limit)
@@ -107,13 +108,13 @@ class SqliteConsumer:
         started = self._places
         places = dict(started)
         for topic in places:
-            while not self._closed and (wanted := min(limit - len(records), SLICE)) > 0:
+            while not self._closed and (wanted := min(limit - len(records), SLICE_RECORDS)) > 0:
                 got = self._log.read(topic, places[topic], wanted)
                 if not got:
                     break
                 records += got
                 places[topic] = got[-1].offset
-                if len(got) == SLICE:
+                if len(got) == SLICE_RECORDS:
                     await asyncio.sleep(0)
         if self._places is started:  # nobody sought or followed anew between two slices
             self._places = places

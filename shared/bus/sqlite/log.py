@@ -15,10 +15,10 @@ from typing import Any
 
 from shared.bus.port import BusUnavailable, Message, Record
 from shared.bus.sqlite.segments import pack, unpack
-from shared.sqlite.file import Kind, connect
+from shared.sqlite.file import FileKind, connect
 from shared.sqlite.group_commit import Writer
 
-KIND = Kind("bus", 0x54535442, 1, 16384)
+KIND = FileKind("bus", 0x54535442, 1, 16384)
 """`TSTB`, layout 1; large pages, since it is written and read in long runs."""
 
 OFFSET_BITS = 40

@@ -18,8 +18,8 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.errors import OperationFailure
 
 from shared.store.mongo.errors import TOO_LARGE_FOR_CACHE
-from shared.store.mongo.snapshot import ANY, Place, Row
-from shared.store.mongo.table import Table
+from shared.store.mongo.snapshot import ANY, DocumentKey, GroupRow
+from shared.store.mongo.table import MongoTable
 
 GUARD = "testamur.guard"
 """The collection of the guard; no collection of a service can be named like it."""
@@ -49,7 +49,7 @@ class Refused(Exception):
 class Bulk:
     """Writes into one service's database, inside a session's transaction."""
 
-    def __init__(self, client: Any, database: str, tables: Mapping[str, Table], session: Any) -> None:
+    def __init__(self, client: Any, database: str, tables: Mapping[str, MongoTable], session: Any) -> None:
         self._admin = client["admin"]
         self._tables = tables
         self._session = session
@@ -58,10 +58,10 @@ class Bulk:
         self._spaces = [{"ns": f"{database}.{name}"} for name in self._names]
 
     async def claim(self) -> None:
-        """Write the guard alone, before anything is read: whoever comes second hears of it now and not at the end."""
+        """Write the guard alone, before anything is read: a rival that comes second hears of it now and not at the end."""
         await self._send([_guard()], counted=True)
 
-    async def write(self, rows: Mapping[Place, Row], *, claimed: bool) -> None:
+    async def write(self, rows: Mapping[DocumentKey, GroupRow], *, claimed: bool) -> None:
         """Write what has changed; `Refused` when an assumption was wrong."""
         blind: list[Operation] = []
         removals: list[Operation] = [] if claimed else [_guard()]

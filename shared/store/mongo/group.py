@@ -15,9 +15,9 @@ from typing import Any
 
 from shared.clock import Clock
 from shared.store.mongo.bulk import Bulk, Refused
-from shared.store.mongo.snapshot import Place, Question, Snapshot
-from shared.store.mongo.table import Table
-from shared.store.mongo.transaction import Layer, MongoTransaction, Unit
+from shared.store.mongo.snapshot import DocumentKey, Question, Snapshot
+from shared.store.mongo.table import MongoTable
+from shared.store.mongo.transaction import Layer, MongoTransaction, QueuedUnit
 
 GROUP_SECONDS = 0.05
 """No unit is begun or run again in a group that has run this long, so that the first one in it is answered in time."""
@@ -30,7 +30,13 @@ class Group:
     """The attempt to run some units in one transaction. Its commit will answer the `settled`; those `left` wait on."""
 
     def __init__(
-        self, tables: Mapping[str, Table], snapshot: Snapshot, units: Sequence[Unit], clock: Clock, *, careful: bool
+        self,
+        tables: Mapping[str, MongoTable],
+        snapshot: Snapshot,
+        units: Sequence[QueuedUnit],
+        clock: Clock,
+        *,
+        careful: bool,
     ) -> None:
         self._tables = tables
         self._snapshot = snapshot
@@ -39,10 +45,10 @@ class Group:
         self._careful = careful
         self._until = clock.monotonic() + GROUP_SECONDS
         self.changes = Layer()
-        self.settled: list[Unit] = []
-        self.left: list[Unit] = []
+        self.settled: list[QueuedUnit] = []
+        self.left: list[QueuedUnit] = []
 
-    async def run(self, places: Iterable[Place]) -> None:
+    async def run(self, places: Iterable[DocumentKey]) -> None:
         """Run and settle all units, after reading these places. `Refused` when their assumptions cannot be confirmed."""
         keys: dict[str, list[str]] = {}
         for name, key in places:
@@ -52,7 +58,7 @@ class Group:
         await self._side_by_side()
         await self._settle()
 
-    def places(self) -> set[Place]:
+    def places(self) -> set[DocumentKey]:
         """All that the units have read or written."""
         return {place for unit in self._units for place in unit.tx.seen}
 
@@ -92,20 +98,20 @@ class Group:
                 size += sum(len(row.raw) for row in unit.tx.own.rows.values())
             self.settled.append(unit)
 
-    async def _alone(self, unit: Unit, *, careful: bool) -> None:
+    async def _alone(self, unit: QueuedUnit, *, careful: bool) -> None:
         question = self._start(unit, self.changes, careful=careful)
         while question is not None:
             await self._snapshot.ask([question])
             question = unit.go_on()
 
-    def _start(self, unit: Unit, below: Layer, *, careful: bool | None = None) -> Question | None:
+    def _start(self, unit: QueuedUnit, below: Layer, *, careful: bool | None = None) -> Question | None:
         careful = self._careful if careful is None else careful
         return unit.start(MongoTransaction(self._tables, self._snapshot, below, careful=careful))
 
-    def _leave(self, unit: Unit) -> None:
+    def _leave(self, unit: QueuedUnit) -> None:
         unit.leave()
         self.left.append(unit)
 
     @staticmethod
-    def _still_asking(asked: Mapping[Unit, Question | None]) -> dict[Unit, Any]:
+    def _still_asking(asked: Mapping[QueuedUnit, Question | None]) -> dict[QueuedUnit, Any]:
         return {unit: question for unit, question in asked.items() if question is not None}

@@ -1,8 +1,8 @@
-"""Transactions that nobody will end: a process was killed, or gave up, between its writes and its commit.
+"""Transactions whose owner will not end them: a process was killed, or gave up, between its writes and its commit.
 
 MongoDB keeps such a transaction open for up to a minute (`transactionLifetimeLimitSeconds`), and with it the guard, so that
-nobody else could write. Whoever is kept waiting by one ends it. That is safe also where its owner lives and was only slow: a
-transaction that was ended cannot commit, and its owner runs it again.
+no other could write. A writer that is kept waiting by one ends it. That is safe also where its owner lives and was only
+slow: a transaction that was ended cannot commit, and its owner runs it again.
 """
 
 from __future__ import annotations

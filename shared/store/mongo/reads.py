@@ -17,11 +17,11 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from shared.store.mongo.errors import CLOSED, in_words, worded
-from shared.store.mongo.table import CODEC, Table, document
+from shared.store.mongo.table import CODEC, MongoTable, document
 from shared.store.port import PAGE, Collection, Document, Scalar, StoreUnavailable
 from shared.store.queries import table_of
 
-KEYS = 500
+MOST_KEYS = 500
 """How many keys one question names."""
 
 _Waiting = dict[str, list[asyncio.Future[Document | None]]]
@@ -56,7 +56,7 @@ class _Gatherer:
         some: _Waiting = {}
         try:
             while self._waiting:
-                some = {key: self._waiting.pop(key) for key in list(self._waiting)[:KEYS]}
+                some = {key: self._waiting.pop(key) for key in list(self._waiting)[:MOST_KEYS]}
                 try:
                     _answer(some, await self._ask(list(some)))
                 except PyMongoError as error:
@@ -79,7 +79,7 @@ class _Gatherer:
 class MongoReads:
     """`Reader` over a database, outside transactions."""
 
-    def __init__(self, database: Any, tables: Mapping[str, Table]) -> None:
+    def __init__(self, database: Any, tables: Mapping[str, MongoTable]) -> None:
         self._database = database
         self._tables = tables
         self._gatherers: dict[str, _Gatherer] = {}
@@ -124,12 +124,12 @@ class MongoReads:
         """Answer no read from now on."""
         self._closed = True
 
-    def _open(self, table: Table, level: str) -> Any:
+    def _open(self, table: MongoTable, level: str) -> Any:
         return self._database.get_collection(
             table.name, codec_options=CODEC, read_concern=ReadConcern(level), read_preference=ReadPreference.PRIMARY
         )
 
-    def _table(self, collection: Collection) -> Table:
+    def _table(self, collection: Collection) -> MongoTable:
         if self._closed:
             raise StoreUnavailable(CLOSED)
         return table_of(self._tables, collection)

@@ -1,12 +1,12 @@
 """The store on MongoDB: a database a service, in a replica set.
 
-    reads  -> mongo_reads                 many keys, one question
-    writes -> mongo_writer                one task: queue, retry, commit
-                -> mongo_group            units side by side, then settled in order
-                    -> mongo_transaction  one unit over what was read (mongo_snapshot)
-                -> mongo_bulk             all changes in one command, with the guard
-    mongo_table: how a collection lies there; mongo_open: the URL and the client; mongo_errors: the sentences
-    mongo_idle: transactions that nobody will end
+    reads  -> reads                  many keys, one question
+    writes -> writer                 one task: queue, retry, commit
+                -> group             units side by side, then settled in order
+                    -> transaction   one unit over what was read (snapshot)
+                -> bulk              all changes in one command, with the guard
+    table: how a collection lies there; client: the URL and the client; errors: the sentences
+    idle: transactions whose owner will not end them
 
 What is used of the driver is what PyMongo's asyncio client and Motor have in common, so that either may be handed in.
 """
@@ -23,8 +23,8 @@ from shared.store.mongo.bulk import GUARD, GUARD_KEY
 from shared.store.mongo.client import Connect, MongoUrl, open_client, ready
 from shared.store.mongo.errors import in_words
 from shared.store.mongo.reads import MongoReads
-from shared.store.mongo.table import Table, prepare_tables
-from shared.store.mongo.writer import Writer
+from shared.store.mongo.table import MongoTable, prepare_tables
+from shared.store.mongo.writer import GroupWriter
 from shared.store.port import Collection, T, Work
 
 LAYOUT = 1
@@ -35,11 +35,11 @@ class MongoStore(MongoReads):
     """`Store` in one database; several of them, in one process or more, may share it. It belongs to one event loop."""
 
     def __init__(self, client: Any, database: str) -> None:
-        tables: dict[str, Table] = {}
+        tables: dict[str, MongoTable] = {}
         super().__init__(client[database], tables)
         self._client = client
         self._prepared = tables
-        self._writer = Writer(client, database, tables)
+        self._writer = GroupWriter(client, database, tables)
 
     async def prepare(self, collections: Sequence[Collection]) -> None:
         """Make what is missing, and the guard."""

@@ -83,7 +83,7 @@ class Search(NamedTuple):
         return all(_told(body.get(name)) == _told(value) for name, value in self.where.items())
 
 
-class Table:
+class MongoTable:
     """The words of one collection."""
 
     def __init__(self, collection: Collection) -> None:
@@ -138,9 +138,9 @@ def document(raw: Mapping[str, Any]) -> Document:
     return Document(raw["_id"], raw["body"], raw["v"])
 
 
-async def prepare_tables(database: Any, collections: Sequence[Collection]) -> dict[str, Table]:
+async def prepare_tables(database: Any, collections: Sequence[Collection]) -> dict[str, MongoTable]:
     """Make what is missing of the collections and their indexes, and drop indexes of ours that are declared no more."""
-    tables = {collection.name: Table(collection) for collection in collections}
+    tables = {collection.name: MongoTable(collection) for collection in collections}
     present = await database.list_collection_names()
     for table in tables.values():
         if table.name not in present:
@@ -149,7 +149,7 @@ async def prepare_tables(database: Any, collections: Sequence[Collection]) -> di
     return tables
 
 
-async def _prepare_indexes(database: Any, table: Table) -> None:
+async def _prepare_indexes(database: Any, table: MongoTable) -> None:
     wanted = {index["name"]: index for declared in table.collection.indexes for index in _indexes(declared)}
     present = await database[table.name].index_information()
     for name in present.keys() - wanted.keys():

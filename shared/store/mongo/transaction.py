@@ -1,7 +1,7 @@
 """One unit of work: what it asks and changes, kept in memory over a snapshot until its whole group is written.
 
 - What it writes is seen by its own reads at once. Nothing goes to the database before the unit's group has run.
-- A write of what nobody has read is assumed to be in order: the key to be free, the version to be the one expected. The bulk
+- A write of what was not read is assumed to be in order: the key to be free, the version to be the one expected. The bulk
   write finds out, and if one assumption was wrong the group is run again *carefully*: then each write looks first, and the
   unit that is at fault hears of it at the statement at fault, as the port promises.
 - A unit that awaits anything but its own store is refused: it would hold up the store and could not be run again.
@@ -14,8 +14,17 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Any
 
-from shared.store.mongo.snapshot import ANY, Look, Page, Place, Question, Row, Snapshot, Tally
-from shared.store.mongo.table import Table, UniqueValue
+from shared.store.mongo.snapshot import (
+    ANY,
+    CountQuestion,
+    DocumentKey,
+    GroupRow,
+    KeysQuestion,
+    PageQuestion,
+    Question,
+    Snapshot,
+)
+from shared.store.mongo.table import MongoTable, UniqueValue
 from shared.store.port import PAGE, Body, Collection, Document, DuplicateKey, Scalar, VersionConflict, Work
 from shared.store.queries import CHANGED, FOREIGN_AWAIT, TAKEN, table_of
 
@@ -24,7 +33,7 @@ class Layer:
     """Changes over a snapshot: the rows by place, and who holds each unique value now (None: it was given up)."""
 
     def __init__(self) -> None:
-        self.rows: dict[Place, Row] = {}
+        self.rows: dict[DocumentKey, GroupRow] = {}
         self.holders: dict[UniqueValue, str | None] = {}
 
     def update(self, other: Layer) -> None:
@@ -32,7 +41,7 @@ class Layer:
         self.rows.update(other.rows)
         self.holders.update(other.holders)
 
-    def of(self, table: Table) -> Iterator[tuple[str, Row]]:
+    def of(self, table: MongoTable) -> Iterator[tuple[str, GroupRow]]:
         """The rows of one collection."""
         return ((place[1], row) for place, row in self.rows.items() if place[0] == table.name)
 
@@ -40,13 +49,13 @@ class Layer:
 class MongoTransaction:
     """`Transaction` over a snapshot and what earlier units of the group have changed (`below`)."""
 
-    def __init__(self, tables: Mapping[str, Table], snapshot: Snapshot, below: Layer, *, careful: bool) -> None:
+    def __init__(self, tables: Mapping[str, MongoTable], snapshot: Snapshot, below: Layer, *, careful: bool) -> None:
         self._tables = tables
         self._snapshot = snapshot
         self._below = below
         self._careful = careful
         self.own = Layer()
-        self.seen: set[Place] = set()
+        self.seen: set[DocumentKey] = set()
         self.scanned: set[str] = set()
         self.doubtful = False
         """Whether it changed what would have shown an assumption to be wrong, so that the bulk write cannot find out."""
@@ -75,7 +84,7 @@ class MongoTransaction:
         if limit <= 0:
             return []
         changed = self._changed(table)
-        found = await Page(table, search, list(changed), limit, -1 if reverse else 1)
+        found = await PageQuestion(table, search, list(changed), limit, -1 if reverse else 1)
         mine = [row.document(key) for key, row in changed.items() if row.version]
         found += [document for document in mine if search.takes(document)]
         return sorted(found, key=lambda document: document.key, reverse=reverse)[:limit]
@@ -85,7 +94,7 @@ class MongoTransaction:
         table = table_of(self._tables, collection)
         search = table.search(where)
         changed = self._changed(table)
-        stored: int = await Tally(table, search, list(changed))
+        stored: int = await CountQuestion(table, search, list(changed))
         return stored + sum(search.takes(row.document(key)) for key, row in changed.items() if row.version)
 
     async def insert(self, collection: Collection, key: str, body: Body) -> None:
@@ -98,7 +107,7 @@ class MongoTransaction:
         new = [(key, table.encode(key, body), table.unique_values(body)) for key, body in rows]
         if self._careful:
             unknown = [key for key, _, _ in new if self._known(table, key) is None]
-            await Look(table, unknown, [unique for _, _, uniques in new for unique in uniques])
+            await KeysQuestion(table, unknown, [unique for _, _, uniques in new for unique in uniques])
         keys: set[str] = set()
         values: set[UniqueValue] = set()
         for key, _, uniques in new:
@@ -117,7 +126,7 @@ class MongoTransaction:
         raw, uniques = table.encode(key, body), table.unique_values(body)
         row = self._known(table, key)
         if self._careful and (row is None or uniques):
-            await Look(table, [key], uniques)
+            await KeysQuestion(table, [key], uniques)
             row = self._known(table, key)
         elif row is None and self._is_taken(table, key, uniques):  # which of the two errors it is must not be assumed
             row = await self._look(table, key)
@@ -151,31 +160,31 @@ class MongoTransaction:
             and self.scanned.isdisjoint(place[0] for place in (below.rows if self.scanned else ()))
         )
 
-    def _known(self, table: Table, key: str) -> Row | None:
+    def _known(self, table: MongoTable, key: str) -> GroupRow | None:
         place = table.name, key
         self.seen.add(place)
         return self.own.rows.get(place) or self._below.rows.get(place) or self._snapshot.rows.get(place)
 
-    async def _look(self, table: Table, key: str) -> Row:
-        await Look(table, [key])
+    async def _look(self, table: MongoTable, key: str) -> GroupRow:
+        await KeysQuestion(table, [key])
         return self._snapshot.rows[table.name, key]
 
-    def _changed(self, table: Table) -> dict[str, Row]:
+    def _changed(self, table: MongoTable) -> dict[str, GroupRow]:
         self.scanned.add(table.name)
         return {**dict(self._below.of(table)), **dict(self.own.of(table))}
 
-    def _is_taken(self, table: Table, key: str, uniques: Sequence[UniqueValue]) -> bool:
+    def _is_taken(self, table: MongoTable, key: str, uniques: Sequence[UniqueValue]) -> bool:
         """Whether another document holds one of these unique values, as far as is known."""
         return any(self._holder(table, unique) not in (None, key) for unique in uniques)
 
-    def _holder(self, table: Table, unique: UniqueValue) -> str | None:
+    def _holder(self, table: MongoTable, unique: UniqueValue) -> str | None:
         for layer in (self.own, self._below):
             if unique in layer.holders:
                 return layer.holders[unique]
         return self._stored_holder(table, unique)
 
-    def _stored_holder(self, table: Table, unique: UniqueValue) -> str | None:
-        """Who holds a unique value in the database, as far as was asked; whoever was changed here holds it no more."""
+    def _stored_holder(self, table: MongoTable, unique: UniqueValue) -> str | None:
+        """The key that holds a unique value in the database, as far as was asked; not one that was changed here."""
         holder = self._snapshot.holders.get(unique)
         if holder is None:
             return None
@@ -185,9 +194,9 @@ class MongoTransaction:
 
     def _write(
         self,
-        table: Table,
+        table: MongoTable,
         key: str,
-        old: Row | None,
+        old: GroupRow | None,
         version: int,
         base: int,
         raw: bytes = b"",
@@ -200,9 +209,9 @@ class MongoTransaction:
             self.doubtful |= old.assumed and bool(old.uniques or not (old.base or version))
             self.own.holders.update(dict.fromkeys(old.uniques))
         self.own.holders.update(dict.fromkeys(uniques, key))
-        self.own.rows[table.name, key] = Row(version, base, raw, uniques, assumed)
+        self.own.rows[table.name, key] = GroupRow(version, base, raw, uniques, assumed)
 
-    def _hides(self, table: Table, key: str, old: Row | None, base: int) -> bool:
+    def _hides(self, table: MongoTable, key: str, old: GroupRow | None, base: int) -> bool:
         """Whether a stored document is changed whose unique value another one was assumed to find free."""
         place = table.name, key
         if place in self.own.rows or place in self._below.rows or not (base if old is None else old.version):
@@ -214,7 +223,7 @@ class MongoTransaction:
         return any(given is None or not given.isdisjoint(uniques) for uniques in takers)
 
 
-class Unit:
+class QueuedUnit:
     """One waiter's work, driven step by step. It is run anew by another `start`."""
 
     def __init__(self, work: Work[Any], context: Context) -> None:

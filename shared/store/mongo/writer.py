@@ -1,6 +1,6 @@
 """Group commit: one task a store makes all that waits durable in one transaction of MongoDB.
 
-- What is queued when the task looks is one group (`mongo_group`): its units are run, written in one command and committed.
+- What is queued when the task looks is one group (`group`): its units are run, written in one command and committed.
   Nobody is answered before that. While a group commits the next one gathers.
 - An error that MongoDB calls transient (another process was first, a connection broke) means that nothing was kept: the
   group is run again after a short pause of random length. An unknown result of a commit means that the commit is sent
@@ -29,9 +29,9 @@ from shared.store.mongo.client import ready
 from shared.store.mongo.errors import CLOSED, REFUSED, UNKNOWN, is_too_large, is_transient, worded
 from shared.store.mongo.group import Group
 from shared.store.mongo.idle import IDLE_SECONDS, end_idle
-from shared.store.mongo.snapshot import Place, Snapshot
-from shared.store.mongo.table import Table
-from shared.store.mongo.transaction import Unit
+from shared.store.mongo.snapshot import DocumentKey, Snapshot
+from shared.store.mongo.table import MongoTable
+from shared.store.mongo.transaction import QueuedUnit
 from shared.store.port import DuplicateKey, StoreUnavailable, T, Work
 
 GROUP_UNITS = 512
@@ -67,7 +67,7 @@ class CommitUnknown(Exception):
 
 @dataclass(eq=False)
 class _Waiter:
-    unit: Unit
+    unit: QueuedUnit
     future: asyncio.Future[Any]
 
 
@@ -77,17 +77,17 @@ class _Attempts:
 
     until: float
     look: float
-    """When to look for a transaction that nobody will end."""
+    """When to look for a transaction whose owner will not end it."""
     careful: bool
     number: int = 0
     contended: bool = False
-    places: set[Place] = field(default_factory=set)
+    places: set[DocumentKey] = field(default_factory=set)
 
 
-class Writer:
+class GroupWriter:
     """The one writer of a store. `run` is awaited from the event loop that the client belongs to."""
 
-    def __init__(self, client: Any, database: str, tables: Mapping[str, Table], clock: Clock = _CLOCK) -> None:
+    def __init__(self, client: Any, database: str, tables: Mapping[str, MongoTable], clock: Clock = _CLOCK) -> None:
         self._client = client
         self._database = database
         self._tables = tables
@@ -105,7 +105,7 @@ class Writer:
         if self._closed:
             raise StoreUnavailable(CLOSED)
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiter(Unit(work, copy_context()), future))
+        self._queue.append(_Waiter(QueuedUnit(work, copy_context()), future))
         if self._task is None:
             self._task = asyncio.create_task(self._serve(), name="mongo-writer")
         return await future
@@ -132,7 +132,7 @@ class Writer:
         finally:
             self._task = None
 
-    async def _commit(self, units: list[Unit]) -> set[Unit]:
+    async def _commit(self, units: list[QueuedUnit]) -> set[QueuedUnit]:
         """Bring a group to its commit, whatever that takes; what became of each is left in it. Returns who waits on."""
         try:
             return await self._repeat(units)
@@ -146,13 +146,13 @@ class Writer:
             _lay_words(StoreUnavailable(_ENDLESS), error, units)
         return set()
 
-    async def _one_by_one(self, units: list[Unit]) -> set[Unit]:
-        left: set[Unit] = set()
+    async def _one_by_one(self, units: list[QueuedUnit]) -> set[QueuedUnit]:
+        left: set[QueuedUnit] = set()
         for unit in units:
             left |= await self._commit([unit])
         return left
 
-    async def _repeat(self, units: list[Unit]) -> set[Unit]:
+    async def _repeat(self, units: list[QueuedUnit]) -> set[QueuedUnit]:
         self._wary = max(self._wary - 1, 0)
         now = self._clock.monotonic()
         attempts = _Attempts(now + RETRY_SECONDS, now + IDLE_SECONDS / 2, careful=self._wary > 0)
@@ -177,7 +177,7 @@ class Writer:
             attempts.look = self._clock.monotonic() + IDLE_SECONDS / 2
             await end_idle(self._client, self._database)
 
-    async def _attempt(self, units: list[Unit], attempts: _Attempts) -> set[Unit]:
+    async def _attempt(self, units: list[QueuedUnit], attempts: _Attempts) -> set[QueuedUnit]:
         session = await ready(self._client.start_session(causal_consistency=False))
         try:
             await ready(session.start_transaction(SNAPSHOT, WRITE_CONCERN, ReadPreference.PRIMARY))
@@ -188,7 +188,7 @@ class Writer:
         finally:
             await session.end_session()
 
-    async def _transact(self, session: Any, units: list[Unit], attempts: _Attempts) -> set[Unit]:
+    async def _transact(self, session: Any, units: list[QueuedUnit], attempts: _Attempts) -> set[QueuedUnit]:
         bulk = Bulk(self._client, self._database, self._tables, session)
         snapshot = Snapshot(self._client[self._database], session)
         group = Group(self._tables, snapshot, units, self._clock, careful=attempts.careful)
@@ -223,7 +223,7 @@ async def _pause(number: int) -> None:
     await asyncio.sleep(random.uniform(0, longest))  # noqa: S311 - it spreads rivals and guards nothing
 
 
-def _lay(error: Refused | PyMongoError, units: Sequence[Unit]) -> None:
+def _lay(error: Refused | PyMongoError, units: Sequence[QueuedUnit]) -> None:
     """Nothing of a group was kept, for this reason."""
     if isinstance(error, PyMongoError):
         _lay_words(worded(error), error, units)
@@ -233,7 +233,7 @@ def _lay(error: Refused | PyMongoError, units: Sequence[Unit]) -> None:
         _lay_words(StoreUnavailable(REFUSED), error, units)
 
 
-def _lay_words(words: Exception, cause: BaseException, units: Sequence[Unit]) -> None:
+def _lay_words(words: Exception, cause: BaseException, units: Sequence[QueuedUnit]) -> None:
     words.__cause__ = cause
     for unit in units:
         unit.error = words

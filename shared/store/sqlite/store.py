@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from shared.sqlite.file import Kind, connect, directory_of, empty_log
+from shared.sqlite.file import FileKind, connect, directory_of, empty_log
 from shared.sqlite.group_commit import Writer
 from shared.store.port import (
     PAGE,
@@ -30,9 +30,9 @@ from shared.store.port import (
     Work,
 )
 from shared.store.queries import CHANGED, FOREIGN_AWAIT, TAKEN, table_of
-from shared.store.sqlite.table import Table, prepare_table
+from shared.store.sqlite.table import SqliteTable, prepare_table
 
-KIND = Kind("store", 0x54535453, 1, 4096)
+KIND = FileKind("store", 0x54535453, 1, 4096)
 """`TSTS`, layout 1."""
 
 Fetch = Callable[[str, Sequence[Any]], list[Any]]
@@ -42,7 +42,7 @@ Fetch = Callable[[str, Sequence[Any]], list[Any]]
 class SqliteReader:
     """`Reader` over one connection; it never suspends."""
 
-    def __init__(self, fetch: Fetch, tables: Mapping[str, Table]) -> None:
+    def __init__(self, fetch: Fetch, tables: Mapping[str, SqliteTable]) -> None:
         self._fetch = fetch
         self._tables = tables
 
@@ -70,14 +70,14 @@ class SqliteReader:
         total: int = self._fetch(*self._table(collection).tally(where))[0][0]
         return total
 
-    def _table(self, collection: Collection) -> Table:
+    def _table(self, collection: Collection) -> SqliteTable:
         return table_of(self._tables, collection)
 
 
 class SqliteTransaction(SqliteReader):
     """`Transaction` on the write connection, inside the writer's savepoint."""
 
-    def __init__(self, connection: sqlite3.Connection, tables: Mapping[str, Table]) -> None:
+    def __init__(self, connection: sqlite3.Connection, tables: Mapping[str, SqliteTable]) -> None:
         super().__init__(lambda sql, values: connection.execute(sql, values).fetchall(), tables)
         self._execute = connection.execute
         self._executemany = connection.executemany
@@ -136,7 +136,7 @@ class SqliteStore:
         self._writer = Writer(connect(path, KIND), StoreUnavailable)
         self._reads = connect(path, KIND)
         self._reads.execute("PRAGMA query_only=ON")
-        self._tables: dict[str, Table] = {}
+        self._tables: dict[str, SqliteTable] = {}
         self._reader = SqliteReader(self._fetch, self._tables)
 
     async def prepare(self, collections: Sequence[Collection]) -> None:
@@ -201,7 +201,7 @@ def drive(work: Awaitable[T]) -> T:
     raise RuntimeError(FOREIGN_AWAIT)
 
 
-def _prepare(connection: sqlite3.Connection, collections: Sequence[Collection]) -> dict[str, Table]:
+def _prepare(connection: sqlite3.Connection, collections: Sequence[Collection]) -> dict[str, SqliteTable]:
     return {collection.name: prepare_table(connection, collection) for collection in collections}
 
 

@@ -24,7 +24,7 @@ from shared.store.port import Body, Collection, Index, Scalar
 from shared.store.queries import plain, require_index, require_names, span
 
 
-class Table:
+class SqliteTable:
     """The statements of one collection. `members` are the columns beside key, version and body, in their order."""
 
     def __init__(self, collection: Collection, members: Iterable[str]) -> None:
@@ -82,7 +82,7 @@ def table_name(collection: Collection) -> str:
     return f"c_{collection.name}"
 
 
-def prepare_table(connection: sqlite3.Connection, collection: Collection) -> Table:
+def prepare_table(connection: sqlite3.Connection, collection: Collection) -> SqliteTable:
     """Make what is missing of a collection inside the open transaction, fill new columns, drop undeclared indexes."""
     name = table_name(collection)
     connection.execute(
@@ -97,7 +97,7 @@ def prepare_table(connection: sqlite3.Connection, collection: Collection) -> Tab
         fill = ", ".join(f"m_{member} = json_extract(CAST(body AS TEXT), '$.{member}')" for member in missing)
         connection.execute(f"UPDATE {name} SET {fill}")
     _prepare_indexes(connection, collection, name)
-    return Table(collection, present + missing)
+    return SqliteTable(collection, present + missing)
 
 
 def _prepare_indexes(connection: sqlite3.Connection, collection: Collection, table: str) -> None:
