@@ -3,7 +3,7 @@
 Several nodes may live in one process (the demo, the embedded node): which one acts is known from the context that
 `Telemetry.active` sets, and everything done inside it is labelled so.
 
-Read in this order: acting.py (who acts), traces.py, metrics.py, logs.py.
+Read in this order: `acting` (who acts), `traces`, `metrics`, `logs`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Offers of this nation's institutions, as their registry published them: repository, handlers."""
+"""Offers of this node's institutions, as its registry published them: `repository`, then `handlers`."""

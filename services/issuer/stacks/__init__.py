@@ -1,1 +1,1 @@
-"""Larger credentials, issued from parts: domain, commands, handlers, api."""
+"""Larger credentials, issued from parts: `domain`, `commands`, `handlers`, `api`."""
