@@ -15,6 +15,7 @@ LINTS: tuple[Lint, ...] = (
     shape.function_is_short,
     shape.sentence_is_short,
     shape.module_is_introduced,
+    shape.package_names_what_is_in_it,
     shape.public_name_is_documented,
     shape.name_says_something,
     borders.clock_is_asked_in_one_place,

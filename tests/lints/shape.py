@@ -19,6 +19,7 @@ TEST_NAME = 90
 """The longest name of a test, which is a sentence."""
 
 _ROOMS_OF_ANYTHING = frozenset({"utils", "util", "helpers", "helper", "misc", "common", "manager", "managers"})
+_NAMED = re.compile(r"`(\w+)`")
 _VAGUE = re.compile(r"\w(Manager|Helper|Service|Util|Utils)$")
 
 
@@ -48,6 +49,17 @@ def module_is_introduced(source: Source) -> Iterator[Finding]:
     """A module that is not empty opens with a docstring that says its subject."""
     if source.tree.body and not ast.get_docstring(source.tree):
         yield Finding(1, "the module has no docstring that says its subject")
+
+
+def package_names_what_is_in_it(source: Source) -> Iterator[Finding]:
+    """The docstring of a package of the product names every module and package in it, in backticks: it is where one begins
+    to read.
+    """
+    if source.is_product and source.beside:
+        named = set(_NAMED.findall(ast.get_docstring(source.tree) or ""))
+        missing = [name for name in source.beside if name not in named]
+        if missing:
+            yield Finding(1, f"the package's docstring does not name {', '.join(missing)}")
 
 
 def public_name_is_documented(source: Source) -> Iterator[Finding]:

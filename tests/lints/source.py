@@ -12,6 +12,9 @@ from typing import NamedTuple
 ROOMS = ("shared", "services", "tests", "docs", "deploy", "examples", ".ci")
 """The folders that hold what we wrote."""
 
+PACKAGE = "__init__.py"
+"""The file that makes a folder a package, and introduces it."""
+
 NO_TEXT = frozenset({".pyc", ".png", ".svg", ".ico", ".gz"})
 """Suffixes of files that nobody wrote as text."""
 
@@ -28,10 +31,13 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Source:
-    """One file. `path` is relative to the root of the tree, with `/`."""
+    """One file. `path` is relative to the root of the tree, with `/`. Of a package's own file, `beside` are the modules and
+    packages in the same folder.
+    """
 
     path: str
     text: str
+    beside: tuple[str, ...] = ()
     tree: ast.Module = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -119,4 +125,11 @@ def sources(root: Path) -> Iterator[Source]:
     for path in sorted([*rooms, *root.glob("*")]):
         hidden = any(part.startswith(".") for part in path.relative_to(root).parts[1:])
         if path.is_file() and path.suffix not in NO_TEXT and not hidden and path.name != ".git":
-            yield Source(path.relative_to(root).as_posix(), path.read_text("utf-8", errors="replace"))
+            text = path.read_text("utf-8", errors="replace")
+            yield Source(path.relative_to(root).as_posix(), text, _modules(path) if path.name == PACKAGE else ())
+
+
+def _modules(package: Path) -> tuple[str, ...]:
+    """The names of the modules and packages beside a package's own file."""
+    beside = (path for path in package.parent.iterdir() if path.suffix == ".py" or (path / PACKAGE).is_file())
+    return tuple(sorted(path.stem for path in beside if path.name not in (PACKAGE, "__main__.py")))

@@ -22,6 +22,7 @@ from tests.lints.shape import (
     function_is_short,
     module_is_introduced,
     name_says_something,
+    package_names_what_is_in_it,
     public_name_is_documented,
     sentence_is_short,
 )
@@ -41,6 +42,9 @@ UNFINISHED = "TO" + "DO"
 REGISTRY = "py" + "pi.org"
 HOME = "/ho" + "me/ada/keys"
 
+IN_PACKAGE = ("letters", "stamps")
+"""What lies in the folder of a package in these cases."""
+
 BROKEN: list[tuple[Lint, str, str, int]] = [
     (file_is_short, "shared/a.py", "x = 1\n" * 301, 301),
     (file_is_short, "tests/unit/test_a.py", "x = 1\n" * 401, 401),
@@ -48,6 +52,8 @@ BROKEN: list[tuple[Lint, str, str, int]] = [
     (function_is_short, "tests/a.py", "class A:\n    async " + LONG.replace("\n", "\n    "), 2),
     (sentence_is_short, "tests/unit/test_a.py", f"async def test_{'a' * 86}(): ...\n", 1),
     (module_is_introduced, "tests/unit/a.py", "x = 1\n", 1),
+    (package_names_what_is_in_it, "shared/post/__init__.py", '"""Post: `letters`, and stamps."""\n', 1),
+    (package_names_what_is_in_it, "services/post/__init__.py", "", 1),
     (public_name_is_documented, "shared/a.py", "class A:\n    '''A.'''\n    def b(self): ...\n", 3),
     (public_name_is_documented, "testamur.py", "async def b(): ...\n", 1),
     (name_says_something, "shared/utils.py", "", 1),
@@ -100,6 +106,8 @@ SOUND: list[tuple[Lint, str, str]] = [
         "@b\n" * 9 + LONG.replace("():\n", "():\n    '''Long.\n\n    Longer.'''\n").removesuffix("    x = 1\n"),
     ),
     (sentence_is_short, "tests/unit/test_a.py", f"def test_{'a' * 85}(): ...\ndef {'a' * 91}(): ...\n"),
+    (package_names_what_is_in_it, "shared/post/__init__.py", '"""Post.\n\nRead `letters`, then `stamps`."""\n'),
+    (package_names_what_is_in_it, "tests/post/__init__.py", ""),
     (module_is_introduced, "shared/__init__.py", ""),
     (public_name_is_documented, "shared/a.py", "def _a(): ...\nclass B:\n    '''B.'''\n    def _c(self): ...\n"),
     (public_name_is_documented, "shared/a.py", "def a():\n    '''A.'''\n    def b(): ...\n"),
@@ -150,7 +158,7 @@ SOUND: list[tuple[Lint, str, str]] = [
 
 def findings(lint: Lint, path: str, text: str) -> list[int]:
     """The lines at which one lint finds a breach."""
-    return [found.line for found in lint(Source(path, text))]
+    return [found.line for found in lint(Source(path, text, IN_PACKAGE if path.endswith("__init__.py") else ()))]
 
 
 def name(case: tuple[object, ...]) -> str:
