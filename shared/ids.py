@@ -2,7 +2,7 @@
 
 - A credential's *ref* is a random UUIDv4: a time-ordered id would tell when it was issued.
 - An event's id is a UUIDv7 (RFC 9562, 5.7), rising within a process, so ids sort by age.
-- An institution is named inside its nation's namespace: `urn:testamur:<federation>:<node>:institution:<slug>`.
+- An institution is named inside its node's namespace: `urn:testamur:<federation>:<node>:institution:<slug>`.
 - A topic is `testamur.<node>.<stream>.v1`; it has one writer and one partition.
 """
 

@@ -92,8 +92,8 @@ class Generations:
 
     def _retired(self, name: str) -> Reason | None:
         path = self._certificates / f"{name}.retired"
-        said = path.read_text().strip() if path.exists() else None
-        return next((reason for reason in get_args(Reason) if reason == said), None)
+        written = path.read_text().strip() if path.exists() else None
+        return next((reason for reason in get_args(Reason) if reason == written), None)
 
 
 def put(path: Path, content: bytes) -> None:

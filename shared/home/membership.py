@@ -31,7 +31,7 @@ class Membership:
         self._read_at = self._modified()
 
     def node(self, name: str) -> Node | None:
-        """The listed node of that name, or None: a nation that nobody here knows."""
+        """The listed node of that name, or None where the list names no such node."""
         return self.list.node(name)
 
     def neighbours(self) -> tuple[Node, ...]:

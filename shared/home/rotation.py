@@ -105,10 +105,10 @@ def finish(home: Home, name: str, certificate: str) -> None:
     if not is_prepared(home, name):
         raise NothingPrepared("Begin with `testamur keys rotate` and --yes, and have the root certify what it prints.")
     waiting = home.generations.next_name(name)
-    said, (purpose, service, streams) = _read(home, certificate), CERTIFIED[name]
+    found, (purpose, service, streams) = _read(home, certificate), CERTIFIED[name]
     if kid_in(certificate) != home.keys.load(waiting).kid:
         raise CertificateRefused("It is of another key than the one that waits here. Have the root certify that one.")
-    if (said.key.purpose, said.service, said.streams) != (purpose, service, frozenset(streams)):
+    if (found.key.purpose, found.service, found.streams) != (purpose, service, frozenset(streams)):
         raise CertificateRefused("It is for another purpose than the key has. Have the root certify what was asked.")
     home.generations.certify(waiting, certificate)
 

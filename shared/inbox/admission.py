@@ -27,7 +27,7 @@ from shared.jose.keys import VerificationKey
 from shared.log.keyring import Keyring
 from shared.trust.nodes import Node
 
-NATION_REASONS = ("unknown-nation", "suspended-nation", "left-nation")
+NODE_REASONS = ("unknown-nation", "suspended-nation", "left-nation")
 """Reasons that another federation list may take back."""
 
 

@@ -184,11 +184,11 @@ class Inbox:
         return done.keys_changed
 
     def _count_refused(self, refused: Refused) -> None:
-        """Count a refused record and say so. That a nation's checkpoints come before its keys, at first, is no news."""
+        """Count a refused record, and log it. That a node's checkpoints come before its keys, at first, is no warning."""
         self.refused[refused.reason] = self.refused.get(refused.reason, 0) + 1
         at = {"topic": refused.record.topic, "offset": refused.record.offset}
         if refused.reason == "unknown-key" and not self.origin(refused.origin).seq(TRUST.name):
-            _log.info("nothing is known of its nation's keys yet; it is kept until then", **at)
+            _log.info("nothing is known of its node's keys yet; it is kept until then", **at)
         else:
             _log.warning("record refused", reason=refused.reason, **at)
 
@@ -203,10 +203,10 @@ class Inbox:
         rows = await self._store.scan(dead_letters.DEAD, where={"kid": kid}, limit=dead_letters.MOST_OF_AN_ORIGIN)
         await self._replay([row.key for row in rows if row.body["reason"] == "unknown-key"])
 
-    async def reconsider_nations(self) -> None:
-        """Try again what was refused because its nation was not, or not active, in an earlier federation list."""
+    async def reconsider_nodes(self) -> None:
+        """Try again what was refused because its node was not, or not active, in an earlier federation list."""
         for node in self._membership.list.nodes:
-            for reason in admission.NATION_REASONS if node.status == "active" else ():
+            for reason in admission.NODE_REASONS if node.status == "active" else ():
                 where = {"origin": node.name, "reason": reason}
                 rows = await self._store.scan(dead_letters.DEAD, where=where, limit=dead_letters.MOST_OF_AN_ORIGIN)
                 await self.replay([row.key for row in rows])

@@ -180,7 +180,7 @@ class Listener:
         """Judge by the newest list whatever was on the bus once it was there, and again what an earlier one kept out."""
         self._membership.reload()
         if self._membership.list.version != self._version:
-            await self._inbox.reconsider_nations()
+            await self._inbox.reconsider_nodes()
             self._version = self._membership.list.version
 
     async def _take(self, consumer: Consumer, records: Sequence[Record]) -> None:

@@ -59,7 +59,7 @@ class Ordering:
         self._archive: dict[str, dict[str, Any]] = {}
         self.repeats = 0
         self.keys_changed: list[tuple[str, str]] = []
-        """Origin and key id of each service key that this batch said something of."""
+        """Origin and key id of each service key that this batch changed."""
 
     async def take(self, entry: Entry, event: Event | None) -> None:
         """Put one sound entry where it belongs."""

@@ -52,7 +52,7 @@ class Keyring:
         self._judge_again()
 
     async def learn(self, origin: str, kid: str) -> None:
-        """Read what a unit has changed of one key, and of that key only: one nation's keys cost no other anything."""
+        """Read what a unit has changed of one key, and of that key only: it costs no other node anything."""
         row = await self._store.get(SERVICE_KEYS, f"{origin}/{kid}")
         if row is not None:
             self._remember(row)
@@ -129,7 +129,7 @@ async def keep(tx: Transaction, origin: str, event: Event, place: Envelope) -> s
 
 
 async def is_compromised(reader: Reader, origin: str, kid: str) -> bool:
-    """Whether a node has said that this key of its was stolen: what it signs outside the chains is not believed either."""
+    """Whether a node has declared this key of its own stolen: what it signs outside the chains is not believed either."""
     row = await reader.get(SERVICE_KEYS, f"{origin}/{kid}")
     return row is not None and bool(row.body.get("compromised"))
 

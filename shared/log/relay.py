@@ -3,7 +3,7 @@
 It never signs and never deletes. What is lost if the process dies here: nothing. Published and not marked means published
 again: delivery is at least once, and consumers count what they know already.
 
-- A bus that does not answer is tried again for ever; what is said meanwhile waits in the archive.
+- A bus that does not answer is tried again for ever; what is signed meanwhile waits in the archive.
 - A bus that holds less than it once acknowledged (a new one, or one restored from a backup) gets the whole archive again.
 """
 
