@@ -53,7 +53,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
         async with open_floor(app, mine, SPEC, clock, bus) as floor:
             engine = floor.engine
             app.state.context = context = IssuerContext(
-                engine.store, floor.door, engine.home, mine, engine.clock, engine.membership
+                engine.store, floor.transactions, engine.home, mine, engine.clock, engine.membership
             )
             await context.open()
             engine.spawn_when_complete(Worker(context, engine.outbox).run, "cohorts")

@@ -22,17 +22,23 @@ from shared.jose.signers import LocalSigner
 from shared.store.port import Store
 from shared.trust.accreditation import TrustBook
 from shared.trust.scope import Wanted
-from shared.web.door import Door
+from shared.web.request_transaction import RequestTransactions
 
 
 class IssuerContext:
     """What one issuer has at hand. Call `open` before the first draft."""
 
     def __init__(
-        self, store: Store, door: Door, home: Home, settings: IssuerSettings, clock: Clock, membership: Membership
+        self,
+        store: Store,
+        transactions: RequestTransactions,
+        home: Home,
+        settings: IssuerSettings,
+        clock: Clock,
+        membership: Membership,
     ) -> None:
         self.store = store
-        self.door = door
+        self.transactions = transactions
         self.home = home
         self.settings = settings
         self.node = settings.node

@@ -40,7 +40,7 @@ async def subscribe(request: Request, caller: Manager, command: Subscribe) -> Re
     context = NotifierContext.of(request)
     await context.fetcher.check(command.url)
     key, secret, limit = new_event_id(), new_secret(), context.settings.notifier_subscriptions
-    return await context.door.answer(
+    return await context.transactions.answer(
         request,
         caller,
         lambda unit: handlers.subscribe(unit, caller.actor, command, key, secret, limit),
@@ -68,7 +68,7 @@ async def read_subscription(request: Request, caller: Manager, subscription: Sub
 @routes.delete("/subscriptions/{subscription}", status_code=204)
 async def end_subscription(request: Request, caller: Manager, subscription: SubscriptionId) -> Response:
     """Be told no more. The secret is deleted; what was still to be delivered is cancelled."""
-    return await NotifierContext.of(request).door.answer(
+    return await NotifierContext.of(request).transactions.answer(
         request, caller, lambda unit: handlers.end_subscription(unit, caller.actor, subscription), status=204
     )
 
@@ -77,7 +77,7 @@ async def end_subscription(request: Request, caller: Manager, subscription: Subs
 async def renew_secret(request: Request, caller: Manager, subscription: SubscriptionId) -> Response:
     """Get a new signing secret. For a day each webhook is signed with the one before as well."""
     secret = new_secret()
-    return await NotifierContext.of(request).door.answer(
+    return await NotifierContext.of(request).transactions.answer(
         request, caller, lambda unit: handlers.renew_secret(unit, caller.actor, subscription, secret), required=True
     )
 
@@ -98,7 +98,7 @@ async def list_deliveries(
 @routes.post("/deliveries/{delivery}/redeliver", status_code=202, response_model=DeliveryView, dependencies=[KEYED])
 async def redeliver(request: Request, caller: Manager, delivery: DeliveryId) -> Response:
     """Send it again, under the same `webhook-id`."""
-    return await NotifierContext.of(request).door.answer(
+    return await NotifierContext.of(request).transactions.answer(
         request,
         caller,
         lambda unit: handlers.redeliver(unit, caller.actor, delivery),

@@ -50,7 +50,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_floor(app, mine, SPEC, clock, bus) as floor:
-            app.state.context = NotifierContext(floor.door, floor.engine.store, floor.fetcher, mine)
+            app.state.context = NotifierContext(floor.transactions, floor.engine.store, floor.fetcher, mine)
             _deliver(floor.engine, floor.fetcher, app.state.context)
             yield
 

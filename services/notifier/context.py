@@ -8,15 +8,15 @@ from fastapi import Request
 
 from services.notifier.settings import NotifierSettings
 from shared.store.port import Store
-from shared.web.door import Door
 from shared.web.outgoing.fetch import Fetcher
+from shared.web.request_transaction import RequestTransactions
 
 
 @dataclass(frozen=True, slots=True)
 class NotifierContext:
-    """The door for changes, the store for reading, the way out for checking addresses, and the knobs."""
+    """The transactions of requests, the store for reading, the way out for checking addresses, and the knobs."""
 
-    door: Door
+    transactions: RequestTransactions
     store: Store
     fetcher: Fetcher
     settings: NotifierSettings

@@ -67,7 +67,7 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
         async with open_floor(app, mine, SPEC, clock, bus) as floor:
             engine = floor.engine
             await engine.when_log_complete(lambda: announce_service_keys(engine), "certificates")
-            app.state.door, app.state.status_lists = floor.door, _status_lists(mine, engine)
+            app.state.transactions, app.state.status_lists = floor.transactions, _status_lists(mine, engine)
             app.state.offers = OfferIndex(engine.store)
             engine.spawn_when_complete(lambda: _look_for_due(engine, mine.due_interval), "due")
             engine.spawn_when_complete(lambda: look_for_service_keys(engine), "service keys")

@@ -1,7 +1,7 @@
 """The FastAPI factory: every service's API is built here, so that all hold the same way.
 
 From the outside in: `Observed` (trace, measure, headers, last net), `Limits` (body, address), then the routes, which read
-strictly (`StrictRoute`), are guarded by tokens (`auth`) and open their one transaction through the `Door`.
+strictly (`StrictRoute`), are guarded by tokens (`auth`) and open their one transaction through `RequestTransactions`.
 What stock FastAPI gets wrong and these mend: 500 on NaN, Infinity, 1e400 and lone surrogates; the last duplicate member
 wins; a 50 MB body is read whole; `true` passes for an integer; a refusal repeats the input.
 """

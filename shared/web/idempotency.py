@@ -6,7 +6,8 @@
   said of a person cannot confirm it by the row.
 - Same key, same request: the stored answer. Same key, another request: 422. While the first is under way: 409.
 - A request that failed left no row, so it may be repeated under the same key.
-- A row is kept seven days. An answer with personal data is sealed by the service's own vault, so that erasing reaches it.
+- A row is kept seven days. An answer with personal data is encrypted by the service's own vault, so that erasing reaches
+  it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, NotRequired, Protocol, TypedDict, cast
 
 from fastapi import Depends, Header, Request
 from pydantic import BaseModel
@@ -24,7 +25,7 @@ from starlette.responses import Response
 
 from shared.errors import Conflict, Invalid, TestamurError
 from shared.log.outbox import Unit
-from shared.store.port import PAGE, Collection, Index, Store, Transaction
+from shared.store.port import PAGE, Collection, Index, Reader, Store, Transaction
 from shared.web.auth.authorities import Caller
 
 IDEMPOTENCY = Collection("idempotency", (Index(("day",)),))
@@ -35,6 +36,23 @@ COLLECTIONS = (IDEMPOTENCY, IDEMPOTENCY_DAYS)
 
 KEPT = timedelta(days=7)
 """How long a client may repeat a request and get the same answer."""
+
+
+class StoredAnswer(TypedDict):
+    """A row of `IDEMPOTENCY`."""
+
+    fingerprint: str
+    """Of the request that it answers."""
+    status: int
+    headers: dict[str, str]
+    body: str
+    """What was answered; empty where it is encrypted."""
+    sealed: NotRequired[dict[str, Any]]
+    """The encrypted answer, as its vault keeps it."""
+    ends: int
+    """Seconds of the Unix epoch until which it is kept."""
+    day: str
+    """The day on which it ends."""
 
 
 class IdempotencyKeyReused(Invalid):
@@ -67,7 +85,7 @@ class AnswerVault(Protocol):
         """Encrypt the answer under the key of the thing it speaks of; may read that key in the open transaction."""
         ...
 
-    async def open(self, unit: Unit, sealed: Mapping[str, Any]) -> bytes | None:
+    async def open(self, reader: Reader, sealed: Mapping[str, Any]) -> bytes | None:
         """The answer again, or None once its key has been destroyed."""
         ...
 
@@ -101,34 +119,44 @@ class Slot:
         row = _digest(hashlib.sha256(), *(part.encode() for part in place))
         return cls(row, _digest(hmac.new(key.encode(), digestmod="sha256"), *(part.encode() for part in asked), body))
 
-    async def kept(self, unit: Unit, vault: AnswerVault | None) -> Answer | None:
+    async def kept(self, reader: Reader, now: datetime, vault: AnswerVault | None) -> Answer | None:
         """The stored answer, or None; raises `IdempotencyKeyReused` or `AnswerErased`."""
+        found = await reader.get(IDEMPOTENCY, self.row)
+        if found is None or found.body["ends"] <= now.timestamp():
+            return None
+        return await self._answer(reader, cast("StoredAnswer", found.body), vault)
+
+    async def kept_in(self, unit: Unit, vault: AnswerVault | None) -> Answer | None:
+        """The same inside a transaction, which clears away an answer that has ended."""
         found = await unit.tx.get(IDEMPOTENCY, self.row)
         if found is None:
             return None
         if found.body["ends"] <= unit.now.timestamp():
             await unit.tx.delete(IDEMPOTENCY, self.row, found.version)
             return None
-        if found.body["fingerprint"] != self.fingerprint:
+        return await self._answer(unit.tx, cast("StoredAnswer", found.body), vault)
+
+    async def _answer(self, reader: Reader, stored: StoredAnswer, vault: AnswerVault | None) -> Answer:
+        if stored["fingerprint"] != self.fingerprint:
             raise IdempotencyKeyReused("Use a new key for a new request.")
-        body: bytes | None = found.body["body"].encode()
-        if "sealed" in found.body:
-            body = await vault.open(unit, found.body["sealed"]) if vault else None
+        body: bytes | None = stored["body"].encode()
+        if "sealed" in stored:
+            body = await vault.open(reader, stored["sealed"]) if vault else None
         if body is None:
             raise AnswerErased("It was done the first time. Do not send it again.")
-        return Answer(found.body["status"], found.body["headers"], body)
+        return Answer(stored["status"], stored["headers"], body)
 
     async def keep(self, unit: Unit, answer: Answer, result: BaseModel | None, vault: AnswerVault | None) -> None:
         """Store the answer in the open transaction."""
         ends = unit.now + KEPT
-        row: dict[str, Any] = {
-            "fingerprint": self.fingerprint,
-            "status": answer.status,
-            "headers": dict(answer.headers),
-            "body": "",
-            "ends": int(ends.timestamp()),
-            "day": _day(ends),
-        }
+        row = StoredAnswer(
+            fingerprint=self.fingerprint,
+            status=answer.status,
+            headers=dict(answer.headers),
+            body="",
+            ends=int(ends.timestamp()),
+            day=_day(ends),
+        )
         if vault is not None and result is not None:
             row["sealed"] = await vault.encrypt(unit, answer.body, result)
         else:

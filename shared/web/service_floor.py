@@ -1,4 +1,4 @@
-"""What every service stands on, opened in one place: engine, way out, tokens, checks, and the one door for changes."""
+"""What every service stands on, opened in one place: engine, way out, tokens, checks, and the transactions of requests."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from shared.settings import NodeSettings
 from shared.web import idempotency
 from shared.web.auth.authorities import Authorities
 from shared.web.auth.keysets import OwnKeys
-from shared.web.door import Door
 from shared.web.outgoing.fetch import Fetcher
+from shared.web.request_transaction import RequestTransactions
 
 SWEEP_SECONDS = 3_600.0
 """How often stored answers whose time is over are looked for."""
@@ -30,7 +30,7 @@ class Floor(NamedTuple):
     """A running service, below its own handlers."""
 
     engine: Engine
-    door: Door
+    transactions: RequestTransactions
     fetcher: Fetcher
 
 
@@ -51,6 +51,6 @@ async def open_floor(
         app.state.authorities = Authorities.of_node(settings, OwnKeys(engine.home), fetcher, engine.clock)
         app.state.checks.update(engine.checks())
         app.state.engine = engine
-        floor = Floor(engine, Door(engine.outbox, engine.continuity.require_complete), fetcher)
-        engine.spawn_every(SWEEP_SECONDS, floor.door.sweep, "sweep")
+        floor = Floor(engine, RequestTransactions(engine.outbox, engine.continuity.require_complete), fetcher)
+        engine.spawn_every(SWEEP_SECONDS, floor.transactions.sweep, "sweep")
         yield floor

@@ -8,7 +8,7 @@ from typing import Any
 
 from services.issuer.app import SPEC
 from services.issuer.cohorts.commands import IssueCohort
-from services.issuer.cohorts.handlers import prepare
+from services.issuer.cohorts.handlers import accept_cohort, prepare_cohort
 from services.issuer.cohorts.worker import Worker
 from services.issuer.context import IssuerContext
 from services.issuer.settings import IssuerSettings
@@ -17,7 +17,7 @@ from shared.engine.engine import COLLECTIONS as ENGINE
 from shared.home.membership import Membership
 from shared.log.outbox import Outbox
 from shared.store.open import open_store
-from shared.web.door import Door
+from shared.web.request_transaction import RequestTransactions
 from tests.bench.measure import ROUNDS, Row, at_least
 from tests.integration.cohort_scene import body, csv
 from tests.world import federate, found, running
@@ -39,7 +39,7 @@ async def rows(folder: Path) -> list[Row]:
     store = await open_store(settings.store_url, "issuer", [*ENGINE, *SPEC.collections])
     try:
         outbox = Outbox(store, clock)  # nobody sequences: what is queued stays there, and costs nothing more
-        context = IssuerContext(store, Door(outbox), ee, settings, clock, Membership(ee, clock))
+        context = IssuerContext(store, RequestTransactions(outbox), ee, settings, clock, Membership(ee, clock))
         await context.open()
         pairs = [await _round(context, outbox, shared, number) for number in range(ROUNDS)]
     finally:
@@ -53,7 +53,8 @@ async def _round(context: IssuerContext, outbox: Outbox, shared: dict[str, Any],
     signer = await context.signer("tartu")
     assert signer is not None
     command = IssueCohort(**body(csv(LEARNERS, number * LEARNERS, grade="5"), template=shared))
-    await outbox.transact(await prepare(context, command), "bench")
+    cohort = await prepare_cohort(context, command)
+    await outbox.transact(lambda unit: accept_cohort(unit, cohort), "bench")
     began = time.process_time()
     for _ in range(SIGNATURES):
         signer.sign(SIGNED)

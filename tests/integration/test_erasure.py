@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -13,10 +14,11 @@ from typing import Any
 import pytest
 
 from services.issuer.credentials import handlers
-from services.issuer.credentials.commands import IssueCredential
+from services.issuer.credentials.commands import CredentialView, IssueCredential
 from services.issuer.credentials.repository import CREDENTIAL_KEYS, CREDENTIALS, ERASURES
 from shared.ids import new_ref
 from shared.log.outbox import AUDIT
+from shared.web.request_transaction import RequestTransaction
 from tests.integration.issuer_scene import Scene, draft, issuer
 from tests.integration.test_privacy import everything_in, spellings
 from tests.world import World, world
@@ -134,11 +136,9 @@ async def issue_many(scene: Scene, count: int) -> list[str]:
     refs = []
     for _ in range(count):
         command = IssueCredential(institution="tartu", credential=draft(holder=person()))
-
-        async def keep(work: handlers.Work) -> str:
-            return (await scene.engine.outbox.transact(work, "canary")).ref
-
-        refs.append(await handlers.keep_drafted(scene.context, command, keep))
+        transaction: RequestTransaction[CredentialView] = RequestTransaction(outbox=scene.engine.outbox, actor="canary")
+        answer = await handlers.draft_and_issue(scene.context, transaction, command)
+        refs.append(json.loads(answer.body)["ref"])
     return refs
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import Response
 
 from services.issuer.credentials import handlers
-from services.issuer.credentials.commands import IssueCredential
+from services.issuer.credentials.commands import CredentialView, IssueCredential
 from services.issuer.credentials.domain import DraftOutdated, NoSigningKey
 from services.issuer.credentials.repository import COLLECTIONS, CREDENTIAL_KEYS, CREDENTIALS, STATUS_INDEXES
 from shared.events.entry import parse
@@ -22,6 +24,7 @@ from shared.ids import new_ref
 from shared.jose import gate
 from shared.log.archive import LOG
 from shared.log.outbox import AUDIT, OUTBOX
+from shared.web.request_transaction import RequestTransaction
 from tests.integration.issuer_scene import NOW, Scene, draft, issuer
 
 OUR_OWN = [collection for collection in COLLECTIONS if not collection.name.startswith("trust")]
@@ -178,20 +181,21 @@ async def test_a_repeated_request_gets_the_first_answer_even_when_it_would_be_re
 async def test_a_place_that_was_taken_meanwhile_is_drawn_anew(scene: Scene) -> None:
     await scene.accredit()
     command = IssueCredential(institution="tartu", credential=draft())
-    outbox, places = scene.engine.outbox, []
+    places: list[int] = []
 
-    async def keep(work: handlers.Work) -> Any:
-        if not places:  # somebody else takes whatever place the first draft drew
-            drawn = scene.context._list.taken.copy()
-            for index in drawn:
-                await scene.engine.store.transact(lambda tx, i=index: tx.insert(STATUS_INDEXES, f"1/{i}", {"ref": "other"}))
-            places.extend(drawn)
-        return await outbox.transact(work, actor="anna")
+    class Overtaken(RequestTransaction[CredentialView]):
+        async def answer(self, work: Any) -> Response:
+            if not places:  # somebody else takes whatever place the first draft drew
+                places.extend(scene.context._list.taken)
+                rows = [(f"1/{index}", {"ref": "other"}) for index in places]
+                await scene.engine.store.transact(lambda tx: tx.insert_many(STATUS_INDEXES, rows))
+            return await super().answer(work)
 
-    made = await handlers.keep_drafted(scene.context, command, keep)
+    transaction = Overtaken(outbox=scene.engine.outbox, actor="anna")
+    made = json.loads((await handlers.draft_and_issue(scene.context, transaction, command)).body)
     (event,) = await issued_events(scene)
-    assert len(places) == 1 and event.status_index not in places and event.ref == made.ref
-    said = vc_jwt.read(gate.read(made.credential, typ="vc+jwt"))
+    assert len(places) == 1 and event.status_index not in places and event.ref == made["ref"]
+    said = vc_jwt.read(gate.read(made["credential"], typ="vc+jwt"))
     assert {entry.index for entry in said.status} == {event.status_index}
     assert len(await scene.engine.store.scan(CREDENTIALS)) == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from shared.credential import written
 from shared.ids import new_ref
 from shared.jose import gate, token
+from tests.integration.signatures import counted
 from tests.world import EXAMPLE, World, federate, world
 
 OFFER = EXAMPLE.with_name("offer.yaml")
@@ -279,3 +281,15 @@ async def test_a_repeated_request_gets_its_answer_even_when_the_receipts_are_ove
     first = await europe["ee"].must("issuer", "POST", "/credentials/stack", body, idempotency_key=key)
     europe["ee"].clock.shift += timedelta(minutes=11)
     assert await europe["ee"].must("issuer", "POST", "/credentials/stack", body, idempotency_key=key) == first
+
+
+async def test_a_stack_is_drafted_once_and_signed_once(europe: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = await parts(europe)
+    body = {"institution": "tartu", "credential": {**europe["ee"].draft(), **LARGER}, "parts": await handed(europe, small)}
+    key, used = new_ref(), counted(monkeypatch)
+    for times in (5, 1):
+        asked = (europe["ee"].ask("issuer", "POST", "/credentials/stack", body, idempotency_key=key) for _ in range(times))
+        answers = await asyncio.gather(*asked)
+        assert {one.status_code for one in answers} <= {201, 409}
+        assert len({one.content for one in answers if one.status_code == 201}) == 1
+    assert used == Counter(dict.fromkeys(used, 1)) and len(used) == 2, "a throwaway key and the institution's, once each"

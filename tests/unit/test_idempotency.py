@@ -20,14 +20,14 @@ from shared.log import outbox
 from shared.log.outbox import Outbox, Unit
 from shared.settings import NodeSettings
 from shared.store.open import open_store
-from shared.store.port import Collection, Store
+from shared.store.port import Collection, Reader, Store
 from shared.web import idempotency
 from shared.web.app import ApiSpec, make_app
 from shared.web.auth.bearer import Caller
 from shared.web.command import Command, View
 from shared.web.conditional import etag
-from shared.web.door import Door
 from shared.web.idempotency import IDEMPOTENCY, KEYED
+from shared.web.request_transaction import RequestTransaction, RequestTransactions
 from shared.web.strict import router
 
 NOW = datetime(2026, 11, 23, 20, 19, tzinfo=UTC)
@@ -56,8 +56,12 @@ class Vault:
         self.held[result.name] = body
         return {"name": result.name}
 
-    async def open(self, unit: Unit, sealed: Mapping[str, Any]) -> bytes | None:
+    async def open(self, reader: Reader, sealed: Mapping[str, Any]) -> bytes | None:
         return self.held.get(sealed["name"])
+
+
+async def nothing() -> None:
+    """What needs no drafting."""
 
 
 @dataclass
@@ -71,13 +75,18 @@ class Scene:
     vault: Vault | None = None
     required: bool = True
     runs: int = 0
-    door: Door = field(init=False)
+    draft: Callable[[], Awaitable[None]] = nothing
+    transactions: RequestTransactions = field(init=False)
 
     def __post_init__(self) -> None:
-        self.door = Door(Outbox(self.store, self.clock))
+        self.transactions = RequestTransactions(Outbox(self.store, self.clock))
 
     def app(self) -> FastAPI:
         routes = router("things")
+
+        def described(thing: Thing) -> dict[str, str]:
+            return {"ETag": etag(thing.number), "Location": f"/things/{thing.name}"}
+
         scene = self
 
         async def make(request: Request, command: MakeThing) -> Response:
@@ -85,15 +94,19 @@ class Scene:
                 scene.runs += 1
                 return await scene.work(unit, command.name)
 
-            return await scene.door.answer(
+            opened = scene.transactions.open(
                 request,
                 scene.caller,
-                work,
                 status=201,
-                headers=lambda thing: {"ETag": etag(thing.number), "Location": f"/things/{thing.name}"},
+                headers=described,
                 vault=scene.vault,
                 required=scene.required,
             )
+            async with opened as transaction:
+                if kept := await transaction.kept():
+                    return kept
+                await scene.draft()
+                return await transaction.answer(work)
 
         for path in ("/things", "/others"):
             routes.add_api_route(path, make, methods=["POST"], dependencies=[KEYED] if path == "/things" else [])
@@ -139,7 +152,7 @@ async def test_the_same_request_gets_the_stored_answer_byte_for_byte(scene: Scen
 async def test_the_answer_survives_a_restart(scene: Scene) -> None:
     async with scene.client() as client:
         first = await post(client, "k1")
-    scene.door = Door(Outbox(scene.store, scene.clock))
+    scene.transactions = RequestTransactions(Outbox(scene.store, scene.clock))
     async with scene.client() as client:
         assert (await post(client, "k1")).content == first.content
     assert scene.runs == 1
@@ -222,9 +235,53 @@ async def test_a_second_request_while_the_first_is_under_way_is_a_409(scene: Sce
     assert scene.runs == 1
 
 
+async def test_while_one_request_is_drafted_a_second_one_is_refused_before_any_work(scene: Scene) -> None:
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def draft() -> None:
+        arrived.set()
+        await go_on.wait()
+
+    scene.draft = draft
+    async with scene.client() as client:
+        first = asyncio.create_task(post(client, "k1"))
+        await arrived.wait()
+        arrived.clear()
+        assert (await post(client, "k1")).status_code == 409
+        assert not arrived.is_set()
+        go_on.set()
+        assert (await post(client, "k2")).status_code == (await first).status_code == 201
+        arrived.clear()
+        assert (await post(client, "k1")).content == (await first).content
+        assert not arrived.is_set(), "a stored answer needs no work"
+
+
+async def test_a_request_that_was_refused_while_it_was_drafted_may_be_repeated(scene: Scene) -> None:
+    async def refuse() -> None:
+        raise Conflict("Not today.")
+
+    drafts, scene.draft = scene.draft, refuse
+    async with scene.client() as client:
+        assert (await post(client, "k1")).status_code == 409
+        assert (scene.runs, await scene.store.count(IDEMPOTENCY)) == (0, 0)
+        scene.draft = drafts
+        assert (await post(client, "k1")).status_code == 201
+
+
+async def test_of_two_processes_that_draft_one_request_the_transaction_keeps_one(scene: Scene) -> None:
+    slot = idempotency.Slot("a-row", "a-fingerprint")
+    both: list[RequestTransaction[Thing]] = [
+        RequestTransaction(outbox=Outbox(scene.store, scene.clock), actor="kadri", slot=slot) for _ in range(2)
+    ]
+    assert [await one.kept() for one in both] == [None, None]
+    answers = await asyncio.gather(*(one.answer(lambda unit: scene.work(unit, "a")) for one in both))
+    assert answers[0].body == answers[1].body
+    assert await scene.store.count(THINGS) == 1
+
+
 async def test_many_at_once_are_done_once(scene: Scene) -> None:
-    doors = [scene.client() for _ in range(2)]
-    answers = await asyncio.gather(*(post(doors[n % 2], "k1") for n in range(20)))
+    clients = [scene.client() for _ in range(2)]
+    answers = await asyncio.gather(*(post(clients[n % 2], "k1") for n in range(20)))
     assert await scene.store.count(THINGS) == 1
     assert {answer.status_code for answer in answers} <= {201, 409}
     assert len({answer.content for answer in answers if answer.status_code == 201}) == 1
@@ -275,14 +332,14 @@ async def test_the_sweep_deletes_what_has_ended_and_nothing_else(scene: Scene) -
             await post(client, key)
         scene.clock.advance(days=5)
         await post(client, "k4")
-        assert await scene.door.sweep() == 0
+        assert await scene.transactions.sweep() == 0
         scene.clock.advance(days=3)
-        assert await scene.door.sweep() == 3
-        assert await scene.door.sweep() == 0
+        assert await scene.transactions.sweep() == 3
+        assert await scene.transactions.sweep() == 0
         assert await scene.store.count(IDEMPOTENCY) == 1
         assert (await post(client, "k4")).json()["number"] == 4
         scene.clock.advance(days=300)
-        assert await scene.door.sweep() == 1
+        assert await scene.transactions.sweep() == 1
 
 
 async def test_the_api_document_says_that_a_key_is_needed(scene: Scene) -> None:

@@ -1,9 +1,9 @@
-"""The HTTP door to cohorts: check, issue, watch, fetch, cancel. Command in, view out."""
+"""The HTTP API of cohorts: check, issue, watch, fetch, cancel. Command in, view out."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Request, Response
@@ -62,14 +62,16 @@ async def issue(request: Request, caller: Issuer, command: IssueCohort) -> Respo
     require_institution(command.institution, caller.institution)
     context = IssuerContext.of(request)
     root = request.scope.get("root_path", "")
-    answer = await context.door.answer(
-        request,
-        caller,
-        await handlers.prepare(context, command),
-        status=202,
-        headers=lambda made: {"Location": f"{root}/cohorts/{made.id}"},
-        required=True,
-    )
+
+    def located(made: CohortView) -> Mapping[str, str]:
+        return {"Location": f"{root}/cohorts/{made.id}"}
+
+    opened = context.transactions.open(request, caller, status=202, headers=located, required=True)
+    async with opened as transaction:
+        if kept := await transaction.kept():
+            return kept
+        prepared = await handlers.prepare_cohort(context, command)
+        answer = await transaction.answer(lambda unit: handlers.accept_cohort(unit, prepared))
     context.accepted.set()
     return answer
 
@@ -140,7 +142,7 @@ async def result(request: Request, caller: Reader, cohort: CohortId) -> Response
 async def cancel(request: Request, caller: Issuer, cohort: CohortId) -> Response:
     """Issue no more of a cohort. What was issued stays; the rows that were not can be read by nobody any more."""
     context = IssuerContext.of(request)
-    answer = await context.door.answer(
+    answer = await context.transactions.answer(
         request, caller, lambda unit: handlers.cancel_cohort(unit, cohort, caller.institution), required=True
     )
     context.accepted.set()

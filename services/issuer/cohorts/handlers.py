@@ -6,7 +6,7 @@ nothing, for rows, references and keys are durable together, and the worker goes
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import orjson
@@ -23,7 +23,6 @@ from services.issuer.credentials import repository as credentials
 from services.issuer.credentials.domain import Identity
 from services.issuer.credentials.handlers import open_credential
 from shared.clock import rfc3339
-from shared.errors import TestamurError
 from shared.ids import new_ref
 from shared.log.outbox import Unit
 from shared.store.port import Document, Reader
@@ -33,7 +32,7 @@ ROW = "row"
 
 
 @dataclass(frozen=True, slots=True)
-class Accepted:
+class PreparedCohort:
     """A cohort that has no faults, encrypted and not kept yet."""
 
     id: str
@@ -50,32 +49,29 @@ async def check_cohort(context: IssuerContext, command: CheckCohort) -> CohortCh
     return table(len(rows), await faults_of(context, command, template, rows))
 
 
-async def prepare(context: IssuerContext, command: IssueCohort) -> Callable[[Unit], Awaitable[CohortView]]:
-    """What is to be done in the transaction: keep the cohort, or raise why it is refused. An answer that was given before
-    under the same key wins over a refusal.
-    """
-    try:
-        accepted = await _accepted(context, command)
-    except TestamurError as error:
-        refusal = error
-
-        async def refuse(_unit: Unit) -> CohortView:
-            raise refusal
-
-        return refuse
-    return lambda unit: accept_cohort(unit, accepted)
+async def prepare_cohort(context: IssuerContext, command: IssueCohort) -> PreparedCohort:
+    """A cohort without faults, ready to be kept. Raises `CohortRefused`, and whatever stops all rows alike."""
+    template = await template_of(context, command)
+    rows = await read_rows(context, command)
+    faulty = await faults_of(context, command, template, rows)
+    if faulty:
+        found = table(len(rows), faulty).model_dump(mode="json")
+        raise CohortRefused(f"{len(faulty)} of {len(rows)} rows have faults. Correct those that `table` names.", **found)
+    identities = [Identity(new_ref(), encryption.new_key()) for _ in rows]
+    kept = [_encrypted(row, identity) for row, identity in zip(rows, identities, strict=True)]
+    return PreparedCohort(id=new_ref(), command=command, template=template, identities=identities, rows=kept)
 
 
-async def accept_cohort(unit: Unit, accepted: Accepted) -> CohortView:
-    """Keep a cohort for the worker: its rows, their references, and the keys that will seal their credentials."""
-    command = accepted.command
+async def accept_cohort(unit: Unit, cohort: PreparedCohort) -> CohortView:
+    """Keep a cohort for the worker: its rows, their references, and the keys that will encrypt their credentials."""
+    command = cohort.command
     body = {
         "institution": command.institution,
         "offer": command.offer,
-        "template": accepted.template.draft,
+        "template": cohort.template.draft,
         "formats": list(command.formats),
         "state": "running",
-        "rows": len(accepted.rows),
+        "rows": len(cohort.rows),
         "next": 0,
         "swept": 0,
         "issued": 0,
@@ -85,10 +81,10 @@ async def accept_cohort(unit: Unit, accepted: Accepted) -> CohortView:
         "accepted": rfc3339(unit.now),
         "ended": None,
     }
-    await repository.insert_cohort(unit.tx, accepted.id, body, accepted.rows)
-    await credentials.accept(unit.tx, accepted.identities, command.institution)
-    await unit.audit("cohort.accept", accepted.id, institution=command.institution, rows=len(accepted.rows))
-    return view_of(Document(accepted.id, body, 1))
+    await repository.insert_cohort(unit.tx, cohort.id, body, cohort.rows)
+    await credentials.accept(unit.tx, cohort.identities, command.institution)
+    await unit.audit("cohort.accept", cohort.id, institution=command.institution, rows=len(cohort.rows))
+    return view_of(Document(cohort.id, body, 1))
 
 
 async def cancel_cohort(unit: Unit, cohort: str, tenant: str | None) -> CohortView:
@@ -131,19 +127,7 @@ def view_of(row: Document) -> CohortView:
     )
 
 
-async def _accepted(context: IssuerContext, command: IssueCohort) -> Accepted:
-    template = await template_of(context, command)
-    rows = await read_rows(context, command)
-    faulty = await faults_of(context, command, template, rows)
-    if faulty:
-        found = table(len(rows), faulty).model_dump(mode="json")
-        raise CohortRefused(f"{len(faulty)} of {len(rows)} rows have faults. Correct those that `table` names.", **found)
-    identities = [Identity(new_ref(), encryption.new_key()) for _ in rows]
-    kept = [_sealed(row, identity) for row, identity in zip(rows, identities, strict=True)]
-    return Accepted(new_ref(), command, template, identities, kept)
-
-
-def _sealed(row: Row, identity: Identity) -> KeptRow:
+def _encrypted(row: Row, identity: Identity) -> KeptRow:
     said = orjson.dumps({"values": row.values, "external_id": row.external_id})
     return KeptRow(row.number, identity.ref, encryption.encrypt(identity.key, identity.ref, ROW, said))
 

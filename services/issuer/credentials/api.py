@@ -1,8 +1,9 @@
-"""The HTTP door to credentials: issue, check, correct and read. Command in, view out."""
+"""The HTTP API of credentials: issue, check, correct and read. Command in, view out."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request, Response
@@ -20,16 +21,14 @@ from services.issuer.credentials.commands import (
 )
 from services.issuer.credentials.repository import CREDENTIALS
 from services.issuer.credentials.vault import VAULT
-from shared.credential.stack import PartReference
-from shared.errors import TestamurError
 from shared.formats import sd_jwt_vc
 from shared.ids import REF, SLUG
-from shared.log.outbox import Unit
 from shared.web.auth.bearer import Caller, require_scope, requires
 from shared.web.idempotency import KEYED
 from shared.web.paging import Page, Paged, page
 from shared.web.problems import problem_responses
 from shared.web.ratelimit import metered
+from shared.web.request_transaction import RequestTransaction
 from shared.web.strict import router
 
 routes = router("credentials")
@@ -49,7 +48,10 @@ async def issue(request: Request, caller: Issuer, command: IssueCredential) -> R
     """Issue a micro-credential. The answer holds the signed credential, to hand to its holder."""
     handlers.require_institution(command.institution, caller.institution)
     require_may_replace(caller, command.replaces)
-    return await issued(request, caller, command)
+    async with transaction_of(request, caller) as transaction:
+        if kept := await transaction.kept():
+            return kept
+        return await handlers.draft_and_issue(IssuerContext.of(request), transaction, command)
 
 
 @routes.post("/credentials/check")
@@ -67,16 +69,19 @@ async def correct(request: Request, caller: Corrector, ref: CredentialRef, comma
     would be the eleventh that the caller ends within an hour, it waits for a second person, who confirms it at the registry
     (POST /revocations/{ref}/confirm) with the ref of the new one.
     """
-    return await issued(
-        request, caller, await handlers.correction_of(IssuerContext.of(request), ref, command, caller.institution)
-    )
+    context = IssuerContext.of(request)
+    async with transaction_of(request, caller) as transaction:
+        if kept := await transaction.kept():
+            return kept
+        correction = await handlers.correction_of(context, ref, command, caller.institution)
+        return await handlers.draft_and_issue(context, transaction, correction)
 
 
 @routes.post("/credentials/{ref}/erase", response_model=CredentialSummary | AcceptedView, dependencies=[KEYED])
 async def erase(request: Request, caller: Eraser, ref: CredentialRef) -> Response:
     """Erase what a credential says of its learner, for good. What its holder has still verifies."""
     context = IssuerContext.of(request)
-    answer = await context.door.answer(
+    answer = await context.transactions.answer(
         request, caller, lambda unit: handlers.erase_credential(unit, context, ref, caller.institution), required=True
     )
     await context.store.scrub()
@@ -121,32 +126,12 @@ def require_may_replace(caller: Caller, replaced: str | None) -> None:
         require_scope(caller, "credentials:correct")
 
 
-async def issued(
-    request: Request, caller: Caller, command: IssueCredential, parts: Sequence[PartReference] = ()
-) -> Response:
-    """Draft, keep and answer; with the parts that the credential is to name, where it is stacked."""
-    context = IssuerContext.of(request)
+def transaction_of(request: Request, caller: Caller) -> AbstractAsyncContextManager[RequestTransaction[CredentialView]]:
+    """The transaction of a request that is answered with a new credential, under whose key the answer is kept."""
     root = request.scope.get("root_path", "")
 
-    def keep(work: handlers.Work) -> Awaitable[Response]:
-        return context.door.answer(
-            request,
-            caller,
-            work,
-            status=201,
-            headers=lambda made: {"Location": f"{root}/credentials/{made.ref}"},
-            vault=VAULT,
-            required=True,
-        )
+    def located(made: CredentialView) -> Mapping[str, str]:
+        return {"Location": f"{root}/credentials/{made.ref}"}
 
-    return await handlers.keep_drafted(context, command, keep, parts)
-
-
-async def refused(request: Request, caller: Caller, error: TestamurError) -> Response:
-    """Refuse, unless an answer was given before under the same key: that one is given again."""
-    context = IssuerContext.of(request)
-
-    async def work(_unit: Unit) -> CredentialView:
-        raise error
-
-    return await context.door.answer(request, caller, work, vault=VAULT, required=True)
+    transactions = IssuerContext.of(request).transactions
+    return transactions.open(request, caller, status=201, headers=located, vault=VAULT, required=True)

@@ -6,8 +6,9 @@ commit the same; after it nothing: the credential, its place, the event and the 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
+
+from fastapi import Response
 
 from services.issuer.context import IssuerContext
 from services.issuer.credentials import encryption, repository
@@ -29,21 +30,21 @@ from services.issuer.credentials.domain import (
 )
 from services.issuer.credentials.drafting import check_credential, draft_credential
 from shared.credential.stack import PartReference
-from shared.errors import TestamurError
 from shared.events.base import Event
 from shared.events.issuance import actor_pseudonym
 from shared.inbox.received import Received
 from shared.log.outbox import Unit
 from shared.status.facts import StatusEvent, from_entry
 from shared.store.port import Document, DuplicateKey, Reader
+from shared.web.request_transaction import RequestTransaction
 
 __all__ = [
     "check_credential",
     "correction_of",
+    "draft_and_issue",
     "draft_credential",
     "erase_credential",
     "issue_credential",
-    "keep_drafted",
     "on_status",
     "on_trust",
     "open_credential",
@@ -52,30 +53,26 @@ __all__ = [
     "summary_of",
 ]
 
-T = TypeVar("T")
-Work = Callable[[Unit], Awaitable[CredentialView]]
-
-ATTEMPTS = 5
-"""How often a draft is made anew because something came first; a second time is rare, a third a sign of trouble."""
+MOST_DRAFTS = 5
+"""How often one request is drafted because something came first; a second time is rare, a third a sign of trouble."""
 
 
-async def keep_drafted(
+async def draft_and_issue(
     context: IssuerContext,
+    transaction: RequestTransaction[CredentialView],
     command: IssueCredential,
-    keep: Callable[[Work], Awaitable[T]],
     parts: Sequence[PartReference] = (),
-) -> T:
-    """Draft, and hand what is to be done in the transaction to `keep`; anew where something came first.
-
-    A refusal is raised inside the transaction: an answer that was given before under the same key wins over it.
+) -> Response:
+    """Draft, then keep the draft in the request's transaction; anew where something came first. `parts`: those that the
+    credential is to name, where it is stacked.
     """
-    for _ in range(ATTEMPTS - 1):
+    for _ in range(MOST_DRAFTS - 1):
         try:
-            return await keep(await _work(context, command, parts))
+            return await _draft_and_issue(context, transaction, command, parts)
         except DraftOutdated:
             await context.refresh_trust()
             await context.refresh_places()
-    return await keep(await _work(context, command, parts))
+    return await _draft_and_issue(context, transaction, command, parts)
 
 
 async def issue_credential(unit: Unit, draft: Draft) -> CredentialView:
@@ -182,17 +179,14 @@ async def on_status(unit: Unit, received: Received[StatusEvent]) -> None:
     await repository.keep_status(unit.tx, received.origin, from_entry(received.entry, received.event, received.known_at))
 
 
-async def _work(context: IssuerContext, command: IssueCredential, parts: Sequence[PartReference]) -> Work:
-    try:
-        draft = await draft_credential(context, command, parts=parts)
-    except TestamurError as error:
-        refusal = error
-
-        async def refuse(_unit: Unit) -> CredentialView:
-            raise refusal
-
-        return refuse
-    return lambda unit: issue_credential(unit, draft)
+async def _draft_and_issue(
+    context: IssuerContext,
+    transaction: RequestTransaction[CredentialView],
+    command: IssueCredential,
+    parts: Sequence[PartReference],
+) -> Response:
+    draft = await draft_credential(context, command, parts=parts)
+    return await transaction.answer(lambda unit: issue_credential(unit, draft))
 
 
 async def _replace(unit: Unit, draft: Draft, replaced: str) -> None:

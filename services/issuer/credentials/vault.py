@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from services.issuer.credentials import encryption, repository
 from services.issuer.credentials.commands import CredentialView
 from shared.log.outbox import Unit
+from shared.store.port import Reader
 from shared.web.problems import Unexpected
 
 
@@ -24,9 +25,9 @@ class CredentialVault:
             raise Unexpected("The answer could not be kept. Send the request again.")
         return {"ref": result.ref, "box": encryption.encrypt(key, result.ref, "answer", body)}
 
-    async def open(self, unit: Unit, sealed: Mapping[str, Any]) -> bytes | None:
+    async def open(self, reader: Reader, sealed: Mapping[str, Any]) -> bytes | None:
         """The answer again, or None once the credential was erased."""
-        key = await repository.credential_key(unit.tx, sealed["ref"])
+        key = await repository.credential_key(reader, sealed["ref"])
         return encryption.decrypt(key, sealed["ref"], "answer", sealed["box"]) if key else None
 
 

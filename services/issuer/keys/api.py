@@ -1,7 +1,8 @@
-"""The HTTP door to institutions' keys. Command in, view out."""
+"""The HTTP API of institutions' keys. Command in, view out."""
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated
 
 from fastapi import Path, Request, Response
@@ -13,11 +14,13 @@ from services.issuer.keys.commands import KeyView
 from shared.ids import SLUG
 from shared.web.auth.bearer import Caller, requires
 from shared.web.idempotency import KEYED
+from shared.web.request_transaction import RequestTransaction
 from shared.web.strict import router
 
 routes = router("keys")
 
 Accreditor = Annotated[Caller, requires("institutions:accredit")]
+Opened = AbstractAsyncContextManager[RequestTransaction[KeyView]]
 InstitutionSlug = Annotated[str, Path(pattern=f"^{SLUG}$", description="An institution's short name.")]
 
 
@@ -29,7 +32,9 @@ async def make_key(request: Request, caller: Accreditor, slug: InstitutionSlug) 
     """
     require_institution(slug, caller.institution)
     context = IssuerContext.of(request)
-    signer = await context.new_key(slug)
-    return await context.door.answer(
-        request, caller, lambda unit: handlers.make_key(unit, slug, signer), status=201, required=True
-    )
+    opened: Opened = context.transactions.open(request, caller, status=201, required=True)
+    async with opened as transaction:
+        if kept := await transaction.kept():
+            return kept
+        signer = await context.new_key(slug)
+        return await transaction.answer(lambda unit: handlers.make_key(unit, slug, signer))

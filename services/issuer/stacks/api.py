@@ -1,16 +1,15 @@
-"""The HTTP door to stacks."""
+"""The HTTP API of stacks. Command in, view out."""
 
 from __future__ import annotations
 
 from fastapi import Request, Response
 
 from services.issuer.context import IssuerContext
-from services.issuer.credentials.api import ERASED, Issuer, issued, refused, require_may_replace
+from services.issuer.credentials.api import ERASED, Issuer, require_may_replace, transaction_of
 from services.issuer.credentials.commands import CredentialView
-from services.issuer.credentials.handlers import require_institution
+from services.issuer.credentials.handlers import draft_and_issue, require_institution
 from services.issuer.stacks import handlers
 from services.issuer.stacks.commands import StackCredential
-from shared.errors import TestamurError
 from shared.web.idempotency import KEYED
 from shared.web.strict import router
 
@@ -22,8 +21,9 @@ async def stack(request: Request, caller: Issuer, command: StackCredential) -> R
     """Issue a larger credential from parts, of any institutions and countries, after its offer's rule."""
     require_institution(command.institution, caller.institution)
     require_may_replace(caller, command.replaces)
-    try:
-        whole, parts = await handlers.stacked(IssuerContext.of(request), command)
-    except TestamurError as error:
-        return await refused(request, caller, error)
-    return await issued(request, caller, whole, parts)
+    context = IssuerContext.of(request)
+    async with transaction_of(request, caller) as transaction:
+        if kept := await transaction.kept():
+            return kept
+        larger, parts = await handlers.stacked(context, command)
+        return await draft_and_issue(context, transaction, larger, parts)

@@ -12,10 +12,10 @@ from services.registry.catalogue.domain import Listed, Sought, shown
 from services.registry.catalogue.index import OfferIndex
 from shared.ids import NODE_NAME, SLUG
 from shared.web.auth.bearer import Caller, requires
-from shared.web.door import Door
 from shared.web.idempotency import KEYED
 from shared.web.paging import Page, Paged, page_from
 from shared.web.ratelimit import metered
+from shared.web.request_transaction import RequestTransactions
 from shared.web.strict import router
 
 routes = router("catalogue")
@@ -29,9 +29,9 @@ OfferSlug = Annotated[str, Path(pattern=f"^{SLUG}$", description="The offer's na
 @routes.post("/offers", status_code=201, response_model=OfferView, dependencies=[KEYED])
 async def publish_offer(command: PublishOffer, request: Request, caller: Publisher) -> Response:
     """Offer a micro-credential, in all the federation; published again it is a new version of the same offer."""
-    door: Door = request.app.state.door
+    transactions: RequestTransactions = request.app.state.transactions
     root = request.scope.get("root_path", "")
-    return await door.answer(
+    return await transactions.answer(
         request,
         caller,
         lambda unit: handlers.publish_offer(unit, caller, command, request.app.state.engine.membership.me),
@@ -44,9 +44,9 @@ async def publish_offer(command: PublishOffer, request: Request, caller: Publish
 @routes.post("/offers/{institution}/{offer}/withdraw", response_model=OfferView, dependencies=[KEYED])
 async def withdraw_offer(institution: Institution, offer: OfferSlug, request: Request, caller: Publisher) -> Response:
     """Offer it no more. What was issued from it stands."""
-    door: Door = request.app.state.door
+    transactions: RequestTransactions = request.app.state.transactions
     me = request.app.state.engine.membership.me
-    return await door.answer(
+    return await transactions.answer(
         request,
         caller,
         lambda unit: handlers.withdraw_offer(unit, caller, me, institution, offer),

@@ -12,8 +12,8 @@ from services.registry.credentials.commands import CredentialView, RevokeCredent
 from shared.ids import REF
 from shared.web.auth.bearer import Caller, requires
 from shared.web.conditional import etag, if_match
-from shared.web.door import Door
 from shared.web.idempotency import KEYED
+from shared.web.request_transaction import RequestTransactions
 from shared.web.strict import router
 
 routes = router("credentials")
@@ -40,9 +40,9 @@ async def revoke_credential(
     caller: Annotated[Caller, requires("credentials:revoke")],
 ) -> Response:
     """Revoke a credential for ever. The eleventh within an hour needs a second person: POST /revocations."""
-    door: Door = request.app.state.door
+    transactions: RequestTransactions = request.app.state.transactions
     expected = if_match(request)
-    return await door.answer(
+    return await transactions.answer(
         request,
         caller,
         lambda unit: handlers.revoke_credential(unit, caller, ref, command, expected),
@@ -56,9 +56,9 @@ async def suspend_credential(
     ref: CredentialRef, command: SuspendCredential, request: Request, caller: Suspender
 ) -> Response:
     """Suspend a credential, with an end or without; suspending again replaces the end."""
-    door: Door = request.app.state.door
+    transactions: RequestTransactions = request.app.state.transactions
     expected = if_match(request)
-    return await door.answer(
+    return await transactions.answer(
         request,
         caller,
         lambda unit: handlers.suspend_credential(unit, caller, ref, command, expected),
@@ -70,9 +70,9 @@ async def suspend_credential(
 @routes.post("/credentials/{ref}/reinstate", response_model=CredentialView, dependencies=[KEYED])
 async def reinstate_credential(ref: CredentialRef, request: Request, caller: Suspender) -> Response:
     """End a suspension now."""
-    door: Door = request.app.state.door
+    transactions: RequestTransactions = request.app.state.transactions
     expected = if_match(request)
-    return await door.answer(
+    return await transactions.answer(
         request,
         caller,
         lambda unit: handlers.reinstate_credential(unit, caller, ref, expected),

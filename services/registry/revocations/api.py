@@ -10,8 +10,8 @@ from services.registry.revocations import handlers
 from services.registry.revocations.commands import OperationView, RevokeCredentials
 from shared.ids import REF
 from shared.web.auth.bearer import Caller, requires
-from shared.web.door import Door
 from shared.web.idempotency import KEYED
+from shared.web.request_transaction import RequestTransactions
 from shared.web.strict import router
 
 routes = router("revocations")
@@ -23,9 +23,9 @@ Revoker = Annotated[Caller, requires("credentials:revoke")]
 @routes.post("/revocations", status_code=202, response_model=OperationView, dependencies=[KEYED])
 async def request_revocation(command: RevokeCredentials, request: Request, caller: Revoker) -> Response:
     """Revoke a list of credentials or what a key signed; beyond ten an hour it waits for a second administrator."""
-    door: Door = request.app.state.door
+    transactions: RequestTransactions = request.app.state.transactions
     node = request.app.state.engine.membership.me
-    return await door.answer(
+    return await transactions.answer(
         request,
         caller,
         lambda unit: handlers.request_revocation(unit, caller, command, node),
@@ -38,8 +38,8 @@ async def request_revocation(command: RevokeCredentials, request: Request, calle
 @routes.post("/revocations/{operation}/confirm", response_model=OperationView, dependencies=[KEYED])
 async def confirm_revocation(operation: OperationId, request: Request, caller: Revoker) -> Response:
     """Confirm what another administrator asked for. A correction that waits goes by the ref of the new credential."""
-    door: Door = request.app.state.door
-    return await door.answer(
+    transactions: RequestTransactions = request.app.state.transactions
+    return await transactions.answer(
         request, caller, lambda unit: handlers.confirm_revocation(unit, caller, operation), required=True
     )
 

@@ -13,9 +13,9 @@ from shared.ids import REF, SLUG
 from shared.store.port import Document
 from shared.trust.nodes import Node
 from shared.web.auth.bearer import Caller, requires
-from shared.web.door import Door
 from shared.web.idempotency import KEYED
 from shared.web.paging import Page, Paged, page
+from shared.web.request_transaction import RequestTransactions
 from shared.web.strict import router
 
 routes = router("institutions")
@@ -36,9 +36,9 @@ class NotListed(Unavailable):
 @routes.post("/institutions", status_code=201, response_model=InstitutionView, dependencies=[KEYED])
 async def accredit_institution(command: AccreditInstitution, request: Request, caller: Accreditor) -> Response:
     """Accredit an institution of this nation; one that is accredited already gets a further accreditation."""
-    door: Door = request.app.state.door
+    transactions: RequestTransactions = request.app.state.transactions
     me = _me(request)
-    return await door.answer(
+    return await transactions.answer(
         request,
         caller,
         lambda unit: handlers.accredit_institution(unit, caller, command, me),
@@ -70,8 +70,8 @@ async def withdraw_accreditation(
     institution: InstitutionName, accreditation: AccreditationId, request: Request, caller: Accreditor
 ) -> Response:
     """Withdraw an accreditation from now on; what was registered before stands."""
-    door: Door = request.app.state.door
-    return await door.answer(
+    transactions: RequestTransactions = request.app.state.transactions
+    return await transactions.answer(
         request,
         caller,
         lambda unit: handlers.withdraw_accreditation(
@@ -84,8 +84,8 @@ async def withdraw_accreditation(
 @routes.post("/institutions/{institution}/keys", status_code=201, response_model=InstitutionView, dependencies=[KEYED])
 async def add_key(institution: InstitutionName, command: AddKey, request: Request, caller: Accreditor) -> Response:
     """Enter a key that the institution signs with."""
-    door: Door = request.app.state.door
-    return await door.answer(
+    transactions: RequestTransactions = request.app.state.transactions
+    return await transactions.answer(
         request,
         caller,
         lambda unit: handlers.add_key(unit, caller, institution, command),
@@ -100,8 +100,8 @@ async def retire_key(
     institution: InstitutionName, kid: KeyName, command: RetireKey, request: Request, caller: Accreditor
 ) -> Response:
     """Retire a key. What a compromised one signed loses its standing, which may need a second person: POST /revocations."""
-    door: Door = request.app.state.door
-    return await door.answer(
+    transactions: RequestTransactions = request.app.state.transactions
+    return await transactions.answer(
         request,
         caller,
         lambda unit: handlers.retire_key(unit, caller, institution, kid, command),
