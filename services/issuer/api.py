@@ -1,10 +1,10 @@
-"""The HTTP door, noun by noun: command in, view out, no logic."""
+"""The HTTP API, noun by noun: command in, view out, no logic."""
 
 from __future__ import annotations
 
 from services.issuer.cohorts.api import routes as cohorts
 from services.issuer.credentials.api import routes as credentials
-from services.issuer.keys.api import routes as keys
+from services.issuer.key_api.api import routes as keys
 from services.issuer.stacks.api import routes as stacks
 
 ROUTERS = (stacks, credentials, cohorts, keys)

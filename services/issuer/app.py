@@ -14,6 +14,8 @@ from services.issuer.cohorts.worker import Worker
 from services.issuer.context import IssuerContext
 from services.issuer.credentials import repository as credentials
 from services.issuer.offers import repository as offers
+from services.issuer.places import repository as places
+from services.issuer.replica import repository as replica
 from services.issuer.settings import IssuerSettings
 from shared.bus.port import Bus
 from shared.clock import Clock
@@ -26,7 +28,13 @@ from shared.web.service_floor import open_floor
 
 SPEC = ServiceSpec(
     name="issuer",
-    collections=(*credentials.COLLECTIONS, *cohorts.COLLECTIONS, *offers.COLLECTIONS),
+    collections=(
+        *credentials.COLLECTIONS,
+        *cohorts.COLLECTIONS,
+        *places.COLLECTIONS,
+        *replica.COLLECTIONS,
+        *offers.COLLECTIONS,
+    ),
     writes=(ISSUANCE,),
     streams=consumer.STREAMS,
     subscriptions=consumer.SUBSCRIPTIONS,

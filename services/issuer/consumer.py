@@ -1,12 +1,12 @@
-"""The bus door: what the issuer hears of its own node."""
+"""The consumer: what the issuer hears of its own node."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.issuer.credentials.handlers import on_status, on_trust
 from services.issuer.credentials.restored import restore_issued
 from services.issuer.offers.handlers import on_offer
+from services.issuer.replica.handlers import on_status, on_trust
 from shared.events.base import Event
 from shared.events.issuance import CredentialIssued
 from shared.events.offers import OfferPublished, OfferWithdrawn

@@ -11,11 +11,13 @@ from datetime import datetime
 
 from fastapi import Request
 
-from services.issuer.credentials import repository
-from services.issuer.credentials.domain import StatusList
 from services.issuer.keys.files import InstitutionKeys, Throwaway
+from services.issuer.places import repository as places
+from services.issuer.places.domain import StatusList, StatusPlace
+from services.issuer.replica import repository as replica
 from services.issuer.settings import IssuerSettings
 from shared.clock import Clock
+from shared.errors import NotFound
 from shared.home.folder import Home
 from shared.home.membership import Membership
 from shared.jose.signers import LocalSigner
@@ -23,6 +25,12 @@ from shared.store.port import Store
 from shared.trust.accreditation import TrustBook
 from shared.trust.scope import Wanted
 from shared.web.request_transaction import RequestTransactions
+
+
+class InstitutionUnknown(NotFound):
+    """404: not accredited here, or not the caller's."""
+
+    title = "There is no such institution here."
 
 
 class IssuerContext:
@@ -68,26 +76,26 @@ class IssuerContext:
 
     async def refresh_trust(self) -> bool:
         """Read the trust facts again where any came in; returns whether the book is another now."""
-        version = await repository.trust_version(self.store, self.node)
+        version = await replica.trust_version(self.store, self.node)
         if version == self.trust_version:
             return False
         # the version is read first: a fact that comes in between is in the book early, and read once more later
-        self.book = TrustBook(await repository.trust_facts(self.store, self.node))
+        self.book = TrustBook(await replica.trust_facts(self.store, self.node))
         self.trust_version = version
         return True
 
     async def refresh_places(self) -> None:
         """Read which places of the status list in use are taken; a new list begins where it is half full."""
-        self._list.taken |= await repository.taken_places(self.store, self._list.name)
+        self._list.taken |= await places.taken_places(self.store, self._list.name)
         while self._list.full:
             self._list = self._list.next()
-            self._list.taken = await repository.taken_places(self.store, self._list.name)
+            self._list.taken = await places.taken_places(self.store, self._list.name)
 
-    async def place(self) -> tuple[str, int]:
-        """A free place: the name of a status list and an index in it, drawn at random."""
+    async def place(self) -> StatusPlace:
+        """A free place in the status list in use, drawn at random."""
         if self._list.full:
             await self.refresh_places()
-        return self._list.name, self._list.draw()
+        return self._list.draw()
 
     async def signer(self, institution: str) -> LocalSigner | None:
         """The newest key that the institution may sign with now, or None."""
@@ -105,3 +113,11 @@ class IssuerContext:
     def _signs(self, institution: str, kid: str) -> bool:
         key = self.book.key(institution, kid)
         return key is not None and key.retired is None
+
+
+def require_institution(institution: str, tenant: str | None) -> None:
+    """Raise `InstitutionUnknown` where the caller acts for another institution: the answer is the same as for one that was
+    never accredited.
+    """
+    if tenant not in (None, institution):
+        raise InstitutionUnknown("Have the registry accredit it first, or use a token of the institution that is meant.")

@@ -15,7 +15,8 @@ from fastapi import Response
 from services.issuer.credentials import handlers
 from services.issuer.credentials.commands import CredentialView, IssueCredential
 from services.issuer.credentials.domain import DraftOutdated, NoSigningKey
-from services.issuer.credentials.repository import COLLECTIONS, CREDENTIAL_KEYS, CREDENTIALS, STATUS_INDEXES
+from services.issuer.credentials.repository import COLLECTIONS, CREDENTIAL_KEYS, CREDENTIALS
+from services.issuer.places.repository import STATUS_INDEXES
 from shared.events.entry import parse
 from shared.events.issuance import CredentialIssued
 from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, InstitutionKeyAdded, InstitutionKeyRetired
@@ -27,7 +28,7 @@ from shared.log.outbox import AUDIT, OUTBOX
 from shared.web.request_transaction import RequestTransaction
 from tests.integration.issuer_scene import NOW, Scene, draft, issuer
 
-OUR_OWN = [collection for collection in COLLECTIONS if not collection.name.startswith("trust")]
+OUR_OWN = (*COLLECTIONS, STATUS_INDEXES)
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from services.issuer.credentials import handlers
 from services.issuer.credentials.domain import CredentialNotInForce, CredentialReplaced
-from services.issuer.credentials.repository import STATUS_FACTS
+from services.issuer.replica.handlers import on_status
+from services.issuer.replica.repository import STATUS_FACTS
 from shared.events.entry import Place, Unsigned, sign
 from shared.events.issuance import actor_pseudonym
 from shared.events.registrations import CredentialRegistered
@@ -151,8 +151,6 @@ async def test_an_event_heard_twice_changes_nothing(scene: Scene) -> None:
     event = CredentialRevoked(ref=made["ref"], version=1, effective=NOW)
     entry = sign(Unsigned.of(event, new_event_id(), NOW), Place("testamur", "ee", 1, 1), scene.home.signer("registry"))
     for _ in range(3):
-        await scene.engine.outbox.transact(
-            lambda unit: handlers.on_status(unit, Received(entry, event, False, unit.now)), "bus"
-        )
+        await scene.engine.outbox.transact(lambda unit: on_status(unit, Received(entry, event, False, unit.now)), "bus")
     assert len(await scene.engine.store.scan(STATUS_FACTS)) == 1
     assert await status(scene, made["ref"]) == "revoked"

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 import pytest
 
-from services.issuer.credentials.repository import CREDENTIALS, STATUS_INDEXES
+from services.issuer.credentials.repository import CREDENTIALS
+from services.issuer.places.repository import STATUS_INDEXES
 from shared.ids import new_ref
 from tests.integration.issuer_scene import Scene, draft, issuer
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from services.issuer.credentials.domain import (
     CredentialNotInForce,
     CredentialReplaced,
-    StatusList,
     refuse_correction,
     status_of,
 )
 from services.issuer.credentials.encryption import BoxDamaged, decrypt, encrypt, new_key
+from services.issuer.places.domain import StatusList
 from services.issuer.settings import IssuerSettings
 from shared.errors import Misconfigured
 from shared.settings import NodeSettings
@@ -29,7 +29,7 @@ REF = "8a0c3f0e-2f0c-4a58-9d53-6d0f3a1c1f11"
 def test_a_drawn_place_was_free_and_is_taken_then(taken: set[int]) -> None:
     places = StatusList("1", 64, set(taken))
     drawn = [places.draw() for _ in range(64 - len(taken))]
-    assert len(set(drawn)) == len(drawn) and taken.isdisjoint(drawn)
+    assert len(set(drawn)) == len(drawn) and taken.isdisjoint(place.index for place in drawn)
     assert places.taken == set(range(64))
 
 

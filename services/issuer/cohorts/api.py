@@ -12,8 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from services.issuer.cohorts import handlers, repository
 from services.issuer.cohorts.commands import LARGEST_BODY, CheckCohort, CohortCheckView, CohortView, IssueCohort
-from services.issuer.context import IssuerContext
-from services.issuer.credentials.handlers import require_institution
+from services.issuer.context import IssuerContext, require_institution
 from shared.ids import REF
 from shared.web.auth.bearer import Caller, requires
 from shared.web.idempotency import KEYED

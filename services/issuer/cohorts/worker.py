@@ -28,6 +28,8 @@ from services.issuer.credentials import repository as credentials
 from services.issuer.credentials.commands import IssueCredential
 from services.issuer.credentials.domain import Draft, DraftOutdated, Identity
 from services.issuer.credentials.drafting import draft_credential
+from services.issuer.places import repository as places
+from services.issuer.replica import repository as replica
 from shared.clock import rfc3339
 from shared.credential.faults import Fault
 from shared.errors import TestamurError, Unavailable
@@ -157,7 +159,7 @@ async def keep(unit: Unit, chunk: Chunk) -> None:
     )
     await _require_current(unit, chunk)
     try:
-        await credentials.take_places(tx, chunk.drafts)
+        await places.take_places(tx, [(draft.place, draft.ref) for draft in chunk.drafts])
     except DuplicateKey:
         raise DraftOutdated("A place in the status list was taken meanwhile. Draft the chunk again.") from None
     await credentials.insert_accepted(tx, chunk.drafts, cohort)
@@ -169,7 +171,7 @@ async def keep(unit: Unit, chunk: Chunk) -> None:
 
 async def _require_current(unit: Unit, chunk: Chunk) -> None:
     rests_on = {draft.trust_version for draft in chunk.drafts}
-    if rests_on and rests_on != {await credentials.trust_version(unit.tx, chunk.drafts[0].node)}:
+    if rests_on and rests_on != {await replica.trust_version(unit.tx, chunk.drafts[0].node)}:
         raise DraftOutdated("The accreditations have changed meanwhile. Draft the chunk again.")
     if await credentials.erased_early(unit.tx, chunk.cohort.body["institution"]) != chunk.erased_early:
         raise DraftOutdated("A row was erased meanwhile. Draft the chunk again.")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request, Response
 
-from services.issuer.context import IssuerContext
+from services.issuer.context import IssuerContext, require_institution
 from services.issuer.credentials import handlers
 from services.issuer.credentials.commands import (
     AcceptedView,
@@ -46,7 +46,7 @@ ERASED = problem_responses(410)
 @routes.post("/credentials", status_code=201, response_model=CredentialView, dependencies=[KEYED], responses=ERASED)
 async def issue(request: Request, caller: Issuer, command: IssueCredential) -> Response:
     """Issue a micro-credential. The answer holds the signed credential, to hand to its holder."""
-    handlers.require_institution(command.institution, caller.institution)
+    require_institution(command.institution, caller.institution)
     require_may_replace(caller, command.replaces)
     async with transaction_of(request, caller) as transaction:
         if kept := await transaction.kept():
@@ -57,7 +57,7 @@ async def issue(request: Request, caller: Issuer, command: IssueCredential) -> R
 @routes.post("/credentials/check")
 async def check(request: Request, caller: Issuer, command: CheckCredential) -> CheckView:
     """Ask whether a micro-credential could be issued; what stops it is answered as it would be when issuing it."""
-    handlers.require_institution(command.institution, caller.institution)
+    require_institution(command.institution, caller.institution)
     return await handlers.check_credential(IssuerContext.of(request), command)
 
 
@@ -99,7 +99,7 @@ async def list_credentials(
     """Credentials that were issued here, in the order of their references; nothing personal."""
     context = IssuerContext.of(request)
     if institution is not None:
-        handlers.require_institution(institution, caller.institution)
+        require_institution(institution, caller.institution)
     whose = institution or caller.institution
     where = {"institution": whose} if whose else None
     found = await context.store.scan(CREDENTIALS, where=where, after=paging.after, limit=paging.fetch)

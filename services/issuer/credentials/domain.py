@@ -1,22 +1,19 @@
-"""What the issuer deals in: a draft that is ready to be issued, a place in a status list, and why one is refused. Pure.
+"""What the issuer deals in: a draft that is ready to be issued, and why one is refused. Pure.
 
-- A draft is complete, signed and encrypted; all that is left is to keep it. Nothing of it exists for anybody until then.
-- A status index is drawn at random among the free ones, so that neighbours in a list tell nothing of who was in one course.
-- The name of an institution of another tenant, and one that was never accredited, get the same answer.
+A draft is complete, signed and encrypted; all that is left is to keep it. Until then nothing of it exists for anybody.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
+from services.issuer.places.domain import StatusPlace
 from shared.credential.faults import Fault, as_members
 from shared.errors import Conflict, Invalid, NotFound
 from shared.events.issuance import CredentialIssued
-from shared.formats.port import StatusEntry
 from shared.status.fold import State, Status
 from shared.trust import scope
 from shared.trust.scope import REFUSALS
@@ -32,7 +29,7 @@ _STATUS: dict[Status, IssuedStatus] = {
     Status.REVOKED: "revoked",
 }
 
-PLACES = {**scope.PLACES, "expired": "valid_until", "issued-in-future": "issued"}
+PATH_OF_REASON = {**scope.PLACES, "expired": "valid_until", "issued-in-future": "issued"}
 """Which member of a draft a finding of the rehearsal speaks of, where it speaks of one."""
 
 _STOPPING = (Outcome.FAILED, Outcome.UNKNOWN)
@@ -57,12 +54,6 @@ class SaidTwice(Invalid):
     """422: one thing is said in two places of a request."""
 
     title = "The request says one thing twice."
-
-
-class InstitutionUnknown(NotFound):
-    """404: not accredited here, or not the caller's."""
-
-    title = "There is no such institution here."
 
 
 class CredentialUnknown(NotFound):
@@ -133,42 +124,9 @@ class Draft:
         return self.event.ref
 
     @property
-    def index_key(self) -> str:
-        """Its place among all places of all lists."""
-        return f"{self.event.status_list}/{self.event.status_index}"
-
-
-@dataclass(slots=True)
-class StatusList:
-    """One status list and the places in it that are known to be taken."""
-
-    name: str
-    entries: int
-    taken: set[int] = field(default_factory=set)
-
-    @property
-    def full(self) -> bool:
-        """Whether it is time for a new list: half of it is taken."""
-        return len(self.taken) >= self.entries // 2
-
-    def draw(self) -> int:
-        """A free place at random; it counts as taken from now on."""
-        while (index := secrets.randbelow(self.entries)) in self.taken:
-            continue
-        self.taken.add(index)
-        return index
-
-    def next(self) -> StatusList:
-        """The list after this one, empty."""
-        return StatusList(str(int(self.name) + 1), self.entries)
-
-
-def status_entries(base: str, name: str, index: int) -> tuple[StatusEntry, StatusEntry]:
-    """Where the status of that place is published: a list of revocations, and one of suspensions, at the registry's."""
-    return (
-        StatusEntry("revocation", f"{base}/{name}", index),
-        StatusEntry("suspension", f"{base}/{name}/suspension", index),
-    )
+    def place(self) -> StatusPlace:
+        """Its place in a status list."""
+        return StatusPlace(self.event.status_list, self.event.status_index)
 
 
 def refuse_findings(results: Iterable[StepResult], issued: datetime, now: datetime, objections: Iterable[str] = ()) -> None:
@@ -203,7 +161,7 @@ def over(valid_until: datetime | None, now: datetime) -> list[Fault]:
 
 
 def _fault(reason: str, message: str) -> Fault:
-    return Fault(PLACES.get(reason, ""), reason, message)
+    return Fault(PATH_OF_REASON.get(reason, ""), reason, message)
 
 
 def refuse_correction(state: State) -> None:

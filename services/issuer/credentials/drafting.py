@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from services.issuer.context import IssuerContext
+from services.issuer.context import InstitutionUnknown, IssuerContext
 from services.issuer.credentials import encryption
 from services.issuer.credentials.commands import CheckCredential, CheckView, FindingView, IssueCredential
 from services.issuer.credentials.domain import (
     CredentialRefused,
     Draft,
     Identity,
-    InstitutionUnknown,
     NoSigningKey,
     NotForDrafts,
     SaidTwice,
@@ -31,9 +30,9 @@ from services.issuer.credentials.domain import (
     out_of_scope,
     over,
     refuse_findings,
-    status_entries,
 )
 from services.issuer.offers import repository as offers
+from services.issuer.places.domain import StatusPlace, status_entries
 from shared.clock import rfc3339
 from shared.credential.draft import DraftRefused, build
 from shared.credential.levels import eqf_of
@@ -103,7 +102,7 @@ async def _by_the_newest_book(context: IssuerContext, work: Callable[[], Awaitab
 
 async def _check(context: IssuerContext, command: CheckCredential) -> list[StepResult]:
     ready = await _ready(context, command)
-    issuance = _issuance(context, ready.institution, ("1", 0), None, new_ref())
+    issuance = _issuance(context, ready.institution, StatusPlace("1", 0), None, new_ref())
     rehearsed = [_rehearse(context, ready, form, form.unsigned(ready.credential, issuance)) for form in _forms(command)]
     return rehearsed[0]
 
@@ -208,9 +207,9 @@ def _written(command: CheckCredential) -> Mapping[str, Any]:
 
 
 def _issuance(
-    context: IssuerContext, institution: InstitutionId, place: tuple[str, int], replaces: str | None, ref: str
+    context: IssuerContext, institution: InstitutionId, place: StatusPlace, replaces: str | None, ref: str
 ) -> Issuance:
-    entries = status_entries(context.settings.status_list_url, *place)
+    entries = status_entries(context.settings.status_list_url, place)
     return Issuance(ref, institution, entries, new_salt(), replaces)
 
 
@@ -225,7 +224,7 @@ def _rehearse(context: IssuerContext, ready: _Ready, form: Form, made: Any) -> l
     return results
 
 
-def _event(ready: _Ready, issuance: Issuance, place: tuple[str, int], commitments: dict[str, str]) -> CredentialIssued:
+def _event(ready: _Ready, issuance: Issuance, place: StatusPlace, commitments: dict[str, str]) -> CredentialIssued:
     return CredentialIssued(
         ref=issuance.ref,
         commitments=commitments,
@@ -234,8 +233,8 @@ def _event(ready: _Ready, issuance: Issuance, place: tuple[str, int], commitment
         credential_type=ready.wanted.credential_type,
         eqf=ready.wanted.eqf,
         isced_f=ready.wanted.isced_f,
-        status_list=place[0],
-        status_index=place[1],
+        status_list=place.list_name,
+        status_index=place.index,
         issued=ready.credential.issued,
         valid_until=ready.credential.valid_until,
         replaces=issuance.replaces,

@@ -1,4 +1,4 @@
-"""One function for each command and each event heard.
+"""One function for each command about single credentials.
 
 What is lost if the process dies here: while drafting, a signature that nobody has seen and a place nobody took. Before the
 commit the same; after it nothing: the credential, its place, the event and the answer are durable together.
@@ -23,18 +23,16 @@ from services.issuer.credentials.domain import (
     CredentialReplaced,
     Draft,
     DraftOutdated,
-    InstitutionUnknown,
     refuse_correction,
     refuse_stacked,
     status_of,
 )
 from services.issuer.credentials.drafting import check_credential, draft_credential
+from services.issuer.places import repository as places
+from services.issuer.replica import repository as replica
 from shared.credential.stack import PartReference
-from shared.events.base import Event
 from shared.events.issuance import actor_pseudonym
-from shared.inbox.received import Received
 from shared.log.outbox import Unit
-from shared.status.facts import StatusEvent, from_entry
 from shared.store.port import Document, DuplicateKey, Reader
 from shared.web.request_transaction import RequestTransaction
 
@@ -45,11 +43,8 @@ __all__ = [
     "draft_credential",
     "erase_credential",
     "issue_credential",
-    "on_status",
-    "on_trust",
     "open_credential",
     "read_credential",
-    "require_institution",
     "summary_of",
 ]
 
@@ -77,14 +72,14 @@ async def draft_and_issue(
 
 async def issue_credential(unit: Unit, draft: Draft) -> CredentialView:
     """Keep a draft and say that it was issued; raises `DraftOutdated`, or why what it replaces cannot be corrected."""
-    if await repository.trust_version(unit.tx, draft.node) != draft.trust_version:
+    if await replica.trust_version(unit.tx, draft.node) != draft.trust_version:
         raise DraftOutdated("The accreditations have changed meanwhile. Send the request again.")
     said = draft.event
     if said.replaces is not None:
         await _replace(unit, draft, said.replaces)
         said = said.model_copy(update={"asked_by": actor_pseudonym(unit.actor)})
     try:
-        await repository.take_place(unit.tx, draft)
+        await places.take_place(unit.tx, draft.place, draft.ref)
     except DuplicateKey:
         raise DraftOutdated("Its place in the status list was taken meanwhile. Send the request again.") from None
     await repository.insert_credential(unit.tx, draft)
@@ -105,12 +100,6 @@ async def correction_of(context: IssuerContext, ref: str, command: CorrectCreden
         valid_until=command.valid_until,
         replaces=ref,
     )
-
-
-def require_institution(institution: str, tenant: str | None) -> None:
-    """Raise `InstitutionUnknown` where the caller acts for another institution."""
-    if tenant not in (None, institution):
-        raise InstitutionUnknown("Have the registry accredit it first, or use a token of the institution that is meant.")
 
 
 async def erase_credential(
@@ -151,7 +140,7 @@ def open_credential(row: Document, key: bytes) -> dict[str, str]:
 async def summary_of(reader: Reader, origin: str, row: Document) -> CredentialSummary:
     """A credential without its signed form, and what became of it."""
     body = row.body
-    state = await repository.state_of(reader, origin, row.key, body["kid"])
+    state = await replica.state_of(reader, origin, row.key, body["kid"])
     return CredentialSummary(
         ref=row.key,
         institution=body["institution"],
@@ -169,16 +158,6 @@ async def summary_of(reader: Reader, origin: str, row: Document) -> CredentialSu
     )
 
 
-async def on_trust(unit: Unit, received: Received[Event]) -> None:
-    """Learn who may issue what, by which key."""
-    await repository.keep_trust(unit.tx, received)
-
-
-async def on_status(unit: Unit, received: Received[StatusEvent]) -> None:
-    """Learn what became of a credential: registered, suspended, reinstated, revoked."""
-    await repository.keep_status(unit.tx, received.origin, from_entry(received.entry, received.event, received.known_at))
-
-
 async def _draft_and_issue(
     context: IssuerContext,
     transaction: RequestTransaction[CredentialView],
@@ -191,7 +170,7 @@ async def _draft_and_issue(
 
 async def _replace(unit: Unit, draft: Draft, replaced: str) -> None:
     old = await repository.find_credential(unit.tx, replaced, draft.event.institution)
-    refuse_correction(await repository.state_of(unit.tx, draft.node, replaced, old.body["kid"]))
+    refuse_correction(await replica.state_of(unit.tx, draft.node, replaced, old.body["kid"]))
     try:
         await repository.take_replacement(unit.tx, replaced, draft.ref)
     except DuplicateKey:

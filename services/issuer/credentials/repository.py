@@ -1,12 +1,12 @@
-"""How the issuer's nouns are stored: credentials encrypted, their keys apart, and what was heard as facts.
+"""How credentials are stored: encrypted, and their keys apart.
 
-A credential's row never changes: what became of it is folded from the facts of its ref and key. No row holds anything of the
-learner in the clear. What is heard is kept under its origin, and a repeat changes nothing.
+A credential's row never changes: what became of it is folded from the facts of its ref and key (`replica`). No row holds
+anything of the learner in the clear.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -15,13 +15,7 @@ import pybase64
 
 from services.issuer.credentials.domain import CredentialUnknown, Draft, Identity
 from shared.clock import rfc3339
-from shared.events.base import CATALOGUE, Event
-from shared.inbox.received import Received
-from shared.status.facts import Fact, by_credential, from_document, key_cutoff, to_document
-from shared.status.fold import State, fold
 from shared.store.port import Collection, Document, DuplicateKey, Index, Reader, Transaction
-from shared.store.walk import every
-from shared.trust.accreditation import TrustFact
 
 CREDENTIALS = Collection("credentials", (Index(("institution",)),))
 """By ref: who signed it by which key, dates, commitment, place in the status list, and `box`, the encrypted credential;
@@ -40,9 +34,6 @@ ERASED_EARLY = Collection("erased_early")
 """By institution, empty: its version rises when the key of what was accepted and not issued is destroyed, so a transaction
 can tell whether that came in between."""
 
-STATUS_INDEXES = Collection("status_indexes")
-"""By `<list>/<index>`: `{ref}`, the places taken."""
-
 REPLACEMENTS = Collection("replacements")
 """By the ref of the credential that was corrected: `{by}`. One correction each."""
 
@@ -50,27 +41,7 @@ LOST = Collection("lost_credentials")
 """By ref: `{institution, commitments, issued}` of what was issued after the backup that this store was made from; who holds
 the credential has all of it, this store nothing more."""
 
-STATUS_FACTS = Collection("status_facts")
-"""By `<origin>/<ref>/...` or `<origin>/key/<kid>/...`: facts about a credential, or about all of a key."""
-
-TRUST_FACTS = Collection("trust_facts")
-"""By `<origin>/<epoch>/<sequence>/<hash>`: `{kind, value, epoch, seq, after}`."""
-
-TRUST_VERSION = Collection("trust_version")
-"""By origin, empty: its version rises with each trust fact, so a transaction can tell whether anything came in between."""
-
-COLLECTIONS = (
-    CREDENTIALS,
-    CREDENTIAL_KEYS,
-    ERASURES,
-    ERASED_EARLY,
-    STATUS_INDEXES,
-    REPLACEMENTS,
-    LOST,
-    STATUS_FACTS,
-    TRUST_FACTS,
-    TRUST_VERSION,
-)
+COLLECTIONS = (CREDENTIALS, CREDENTIAL_KEYS, ERASURES, ERASED_EARLY, REPLACEMENTS, LOST)
 
 
 async def insert_credential(tx: Transaction, draft: Draft) -> None:
@@ -163,88 +134,6 @@ async def erased_at(reader: Reader, ref: str) -> str | None:
     return row.body["at"] if row else None
 
 
-async def state_of(reader: Reader, origin: str, ref: str, kid: str) -> State:
-    """What became of a credential, by what was heard from its registry."""
-    named = await _facts(reader, f"{origin}/{ref}/")
-    cutoffs = (key_cutoff(fact) for fact in await _facts(reader, f"{origin}/key/{kid}/"))
-    return fold(named, [cutoff for cutoff in cutoffs if cutoff])
-
-
-async def keep_status(tx: Transaction, origin: str, fact: Fact) -> None:
-    """Keep a fact under every credential it names, and under the key it speaks of."""
-    for ref, narrow in by_credential(fact):
-        await _keep(tx, STATUS_FACTS, f"{origin}/{ref}/{_place(narrow)}", to_document(narrow))
-    cutoff = key_cutoff(fact)
-    if cutoff is not None:
-        await _keep(tx, STATUS_FACTS, f"{origin}/key/{cutoff.kid}/{_place(fact)}", to_document(fact))
-
-
-async def keep_trust(tx: Transaction, received: Received[Event]) -> None:
-    """Keep a fact of the trust stream, and let the version rise with it."""
-    key = f"{received.origin}/{received.epoch:06d}/{received.seq:015d}/{received.hash}"
-    body = {
-        "kind": received.event.kind,
-        "value": received.entry.token.payload.decode(),
-        "epoch": received.epoch,
-        "seq": received.seq,
-        "after": dict(received.after),
-    }
-    if await _keep(tx, TRUST_FACTS, key, body):
-        await tx.put(TRUST_VERSION, received.origin, {}, expect=await trust_version(tx, received.origin))
-
-
-async def trust_version(reader: Reader, origin: str) -> int:
-    """How many trust facts of an origin are kept; 0 before the first."""
-    row = await reader.get(TRUST_VERSION, origin)
-    return row.version if row else 0
-
-
-async def trust_facts(reader: Reader, origin: str) -> list[TrustFact]:
-    """Every trust fact of an origin."""
-    return [_trust_fact(row) for row in await _all(reader, TRUST_FACTS, f"{origin}/")]
-
-
-async def take_place(tx: Transaction, draft: Draft) -> None:
-    """Take the draft's place in its status list; raises `DuplicateKey` when it is taken."""
-    await tx.insert(STATUS_INDEXES, draft.index_key, {"ref": draft.ref})
-
-
-async def take_places(tx: Transaction, drafts: Sequence[Draft]) -> None:
-    """Take all the drafts' places; raises `DuplicateKey` when any is taken."""
-    await tx.insert_many(STATUS_INDEXES, [(draft.index_key, {"ref": draft.ref}) for draft in drafts])
-
-
-async def taken_places(reader: Reader, name: str) -> set[int]:
-    """The places of a status list that are taken."""
-    return {int(row.key.partition("/")[2]) for row in await _all(reader, STATUS_INDEXES, f"{name}/")}
-
-
 async def take_replacement(tx: Transaction, replaced: str, by: str) -> None:
     """Note that one credential replaces another; raises `DuplicateKey` when another does already."""
     await tx.insert(REPLACEMENTS, replaced, {"by": by})
-
-
-async def _facts(reader: Reader, prefix: str) -> Iterable[Fact]:
-    return [from_document(row.body) for row in await _all(reader, STATUS_FACTS, prefix)]
-
-
-async def _all(reader: Reader, collection: Collection, prefix: str) -> list[Document]:
-    return [row async for row in every(reader, collection, prefix=prefix)]
-
-
-async def _keep(tx: Transaction, collection: Collection, key: str, body: dict[str, Any]) -> bool:
-    """Insert what may be there already; returns whether it was new."""
-    with suppress(DuplicateKey):
-        await tx.insert(collection, key, body)
-        return True
-    return False
-
-
-def _place(fact: Fact) -> str:
-    return f"{fact.event.stream.name}/{fact.epoch:06d}/{fact.seq:015d}/{fact.hash}"
-
-
-def _trust_fact(row: Document) -> TrustFact:
-    body = row.body
-    event = CATALOGUE[body["kind"]].model_validate_json(body["value"])
-    return TrustFact(event, body["epoch"], body["seq"], body["after"])

@@ -10,6 +10,8 @@ from contextlib import suppress
 
 from services.issuer.credentials import repository
 from services.issuer.credentials.domain import CredentialUnknown
+from services.issuer.places.domain import StatusPlace
+from services.issuer.places.repository import take_place
 from shared.clock import rfc3339
 from shared.events.issuance import CredentialIssued
 from shared.inbox.received import Received
@@ -26,7 +28,7 @@ async def restore_issued(unit: Unit, received: Received[CredentialIssued]) -> No
     if await unit.tx.get(repository.CREDENTIALS, said.ref) is not None:
         return
     with suppress(DuplicateKey):
-        await unit.tx.insert(repository.STATUS_INDEXES, f"{said.status_list}/{said.status_index}", {"ref": said.ref})
+        await take_place(unit.tx, StatusPlace(said.status_list, said.status_index), said.ref)
     if said.replaces is not None:
         with suppress(DuplicateKey):
             await repository.take_replacement(unit.tx, said.replaces, said.ref)

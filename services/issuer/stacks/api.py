@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from services.issuer.context import IssuerContext
+from services.issuer.context import IssuerContext, require_institution
 from services.issuer.credentials.api import ERASED, Issuer, require_may_replace, transaction_of
 from services.issuer.credentials.commands import CredentialView
-from services.issuer.credentials.handlers import draft_and_issue, require_institution
+from services.issuer.credentials.handlers import draft_and_issue
 from services.issuer.stacks import handlers
 from services.issuer.stacks.commands import StackCredential
 from shared.web.idempotency import KEYED

@@ -7,10 +7,9 @@ from typing import Annotated
 
 from fastapi import Path, Request, Response
 
-from services.issuer.context import IssuerContext
-from services.issuer.credentials.handlers import require_institution
-from services.issuer.keys import handlers
-from services.issuer.keys.commands import KeyView
+from services.issuer.context import IssuerContext, require_institution
+from services.issuer.key_api import handlers
+from services.issuer.key_api.commands import KeyView
 from shared.ids import SLUG
 from shared.web.auth.bearer import Caller, requires
 from shared.web.idempotency import KEYED

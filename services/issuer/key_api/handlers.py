@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.issuer.keys.commands import KeyView
+from services.issuer.key_api.commands import KeyView
 from shared.jose.signers import LocalSigner
 from shared.log.outbox import Unit
 
