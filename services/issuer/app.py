@@ -61,7 +61,12 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
         async with open_floor(app, mine, SPEC, clock, bus) as floor:
             engine = floor.engine
             app.state.context = context = IssuerContext(
-                engine.store, floor.transactions, engine.home, mine, engine.clock, engine.membership
+                store=engine.store,
+                transactions=floor.transactions,
+                home=engine.home,
+                settings=mine,
+                clock=engine.clock,
+                membership=engine.membership,
             )
             await context.open()
             engine.spawn_when_complete(Worker(context, engine.outbox).run, "cohorts")

@@ -38,6 +38,7 @@ class IssuerContext:
 
     def __init__(
         self,
+        *,
         store: Store,
         transactions: RequestTransactions,
         home: Home,

@@ -39,7 +39,14 @@ async def rows(folder: Path) -> list[Row]:
     store = await open_store(settings.store_url, "issuer", [*ENGINE, *SPEC.collections])
     try:
         outbox = Outbox(store, clock)  # nobody sequences: what is queued stays there, and costs nothing more
-        context = IssuerContext(store, RequestTransactions(outbox), ee, settings, clock, Membership(ee, clock))
+        context = IssuerContext(
+            store=store,
+            transactions=RequestTransactions(outbox),
+            home=ee,
+            settings=settings,
+            clock=clock,
+            membership=Membership(ee, clock),
+        )
         await context.open()
         pairs = [await _round(context, outbox, shared, number) for number in range(ROUNDS)]
     finally:

@@ -10,7 +10,7 @@ import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.issuer.cohorts.template import Template
+from services.issuer.cohorts.template import CohortTemplate
 from tests.integration.cohort_scene import SHARED, accepts, body, ends, result, table, tartu
 from tests.integration.issuer_scene import Scene
 
@@ -74,7 +74,7 @@ async def _refused(scene: Scene, row: dict[str, Any]) -> bool:
     """Whether the row by itself, as a draft, is refused when it is issued."""
     short = {"full_name": "holder.full_name", "grade": "assessment.grade"}
     values = {short.get(name, name): said for name, said in row.items() if said is not None}
-    draft = Template(SHARED).filled(values)
+    draft = CohortTemplate(SHARED).filled(values)
     answer = await scene.post("/credentials", {"institution": "tartu", "credential": draft})
     assert answer.status_code in (201, 422), answer.text
     return answer.status_code == 422

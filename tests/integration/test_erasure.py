@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from services.issuer.credentials import handlers
-from services.issuer.credentials.commands import CredentialView, IssueCredential
+from services.issuer.credentials.commands import IssueCredential, IssuedCredentialView
 from services.issuer.credentials.repository import CREDENTIAL_KEYS, CREDENTIALS, ERASURES
 from shared.ids import new_ref
 from shared.log.outbox import AUDIT
@@ -136,7 +136,9 @@ async def issue_many(scene: Scene, count: int) -> list[str]:
     refs = []
     for _ in range(count):
         command = IssueCredential(institution="tartu", credential=draft(holder=person()))
-        transaction: RequestTransaction[CredentialView] = RequestTransaction(outbox=scene.engine.outbox, actor="canary")
+        transaction: RequestTransaction[IssuedCredentialView] = RequestTransaction(
+            outbox=scene.engine.outbox, actor="canary"
+        )
         answer = await handlers.draft_and_issue(scene.context, transaction, command)
         refs.append(json.loads(answer.body)["ref"])
     return refs

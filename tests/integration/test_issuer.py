@@ -13,7 +13,7 @@ import pytest
 from fastapi import Response
 
 from services.issuer.credentials import handlers
-from services.issuer.credentials.commands import CredentialView, IssueCredential
+from services.issuer.credentials.commands import IssueCredential, IssuedCredentialView
 from services.issuer.credentials.domain import DraftOutdated, NoSigningKey
 from services.issuer.credentials.repository import COLLECTIONS, CREDENTIAL_KEYS, CREDENTIALS
 from services.issuer.places.repository import STATUS_INDEXES
@@ -184,7 +184,7 @@ async def test_a_place_that_was_taken_meanwhile_is_drawn_anew(scene: Scene) -> N
     command = IssueCredential(institution="tartu", credential=draft())
     places: list[int] = []
 
-    class Overtaken(RequestTransaction[CredentialView]):
+    class Overtaken(RequestTransaction[IssuedCredentialView]):
         async def answer(self, work: Any) -> Response:
             if not places:  # somebody else takes whatever place the first draft drew
                 places.extend(scene.context._list.taken)

@@ -15,9 +15,16 @@ from hypothesis import strategies as st
 
 from services.issuer.cohorts import sheets
 from services.issuer.cohorts.columns import column
-from services.issuer.cohorts.domain import LARGEST_FILE, MOST_ROWS, CohortTooLarge, CohortUnreadable, Row, TemplateRefused
+from services.issuer.cohorts.domain import (
+    LARGEST_FILE,
+    MOST_ROWS,
+    CohortRow,
+    CohortTooLarge,
+    CohortUnreadable,
+    TemplateRefused,
+)
 from services.issuer.cohorts.reading import XLSX, ColumnsRefused, read
-from services.issuer.cohorts.template import Template
+from services.issuer.cohorts.template import CohortTemplate
 from shared.credential.draft import build
 from shared.errors import TestamurError
 from tests.integration.issuer_scene import NOW, draft
@@ -46,7 +53,7 @@ def with_entry(workbook: bytes, name: str, content: bytes) -> bytes:
     return file.getvalue()
 
 
-def rules(row: Row) -> list[tuple[str, str]]:
+def rules(row: CohortRow) -> list[tuple[str, str]]:
     return [(fault.path, fault.rule) for fault in row.faults]
 
 
@@ -230,7 +237,7 @@ def test_a_column_is_a_member_that_a_draft_has() -> None:
 
 
 def test_a_row_wins_over_the_template_at_its_very_place() -> None:
-    made = Template({**SHARED, "assessment": {"type": "project work", "grade": "4"}}).filled(
+    made = CohortTemplate({**SHARED, "assessment": {"type": "project work", "grade": "4"}}).filled(
         {
             "holder.full_name": "Mari Maasikas",
             "title.et": "Andmed",
@@ -246,14 +253,14 @@ def test_a_row_wins_over_the_template_at_its_very_place() -> None:
 
 
 def test_a_word_of_a_row_takes_the_place_of_a_whole_term() -> None:
-    credential = build(Template(SHARED).filled({"holder.full_name": "A", "assessment.type": "a talk"}), NOW)
+    credential = build(CohortTemplate(SHARED).filled({"holder.full_name": "A", "assessment.type": "a talk"}), NOW)
     assert credential.assessment.type.label == {"en": "a talk"}
     assert credential.assessment.type.uri is None
 
 
 def test_a_template_that_speaks_of_a_learner_is_refused() -> None:
     with pytest.raises(TemplateRefused):
-        Template(draft())
+        CohortTemplate(draft())
 
 
 @given(st.binary(max_size=300), st.sampled_from([CSV, LINES, XLSX]))
@@ -269,7 +276,7 @@ def test_whatever_the_bytes_they_are_rows_or_a_refusal(raw: bytes, kind: Any) ->
 @given(st.lists(st.tuples(st.text(min_size=1, max_size=8), st.text(max_size=8)), min_size=1, max_size=6))
 @settings(max_examples=100, deadline=None)
 def test_what_a_row_sets_does_not_change_the_template(values: list[tuple[str, str]]) -> None:
-    template = Template(SHARED)
+    template = CohortTemplate(SHARED)
     before = template.filled({})
     template.filled({f"title.{name}": said for name, said in values})
     assert template.filled({}) == before

@@ -12,6 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from services.issuer.cohorts import handlers, repository
 from services.issuer.cohorts.commands import LARGEST_BODY, CheckCohort, CohortCheckView, CohortView, IssueCohort
+from services.issuer.cohorts.repository import StoredCohort
 from services.issuer.context import IssuerContext, require_institution
 from shared.ids import REF
 from shared.web.auth.bearer import Caller, requires
@@ -79,7 +80,7 @@ async def issue(request: Request, caller: Issuer, command: IssueCohort) -> Respo
 async def list_cohorts(request: Request, response: Response, caller: Reader, paging: Paged) -> Page[CohortView]:
     """Cohorts that were accepted here, in the order of their ids."""
     found = await repository.cohorts_of(IssuerContext.of(request).store, caller.institution, paging.after, paging.fetch)
-    return page(found, paging, handlers.view_of, request, response)
+    return page(found, paging, lambda row: handlers.view_of(StoredCohort.from_row(row)), request, response)
 
 
 @routes.get("/cohorts/{cohort}")
@@ -114,11 +115,11 @@ async def progress(
     context, seen = IssuerContext.of(request), last_event_id
     began = context.clock.monotonic()
     while context.clock.monotonic() - began <= LONGEST:
-        row = await repository.find_cohort(context.store, cohort, caller.institution)
-        if (version := str(row.version)) != seen:
+        stored = await repository.find_cohort(context.store, cohort, caller.institution)
+        if (version := str(stored.version)) != seen:
             seen = version
-            yield ServerSentEvent(event="progress", id=version, data=handlers.view_of(row))
-        if row.body["ended"]:
+            yield ServerSentEvent(event="progress", id=version, data=handlers.view_of(stored))
+        if stored.ended:
             yield ServerSentEvent(event="end", data={})
             return
         await asyncio.sleep(WATCH)

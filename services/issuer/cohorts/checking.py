@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import pybase64
 
 from services.issuer.cohorts.commands import CheckCohort, CohortCheckView, FaultView, FaultyRowView
-from services.issuer.cohorts.domain import CohortUnreadable, FaultyRow, Row, faults_in
+from services.issuer.cohorts.domain import CohortRow, CohortUnreadable, FaultyRow, faults_in
 from services.issuer.cohorts.reading import read
-from services.issuer.cohorts.template import Template
+from services.issuer.cohorts.template import CohortTemplate
 from services.issuer.context import IssuerContext
 from services.issuer.credentials.commands import CheckCredential
 from services.issuer.credentials.domain import CredentialRefused, NotForDrafts
@@ -28,14 +28,14 @@ SHOWN = 1_000
 """Rows of a fault table: more are not corrected one by one."""
 
 
-async def read_rows(context: IssuerContext, command: CheckCohort) -> list[Row]:
+async def read_rows(context: IssuerContext, command: CheckCohort) -> list[CohortRow]:
     """The rows of the command's file. Raises `CohortUnreadable`, `CohortTooLarge`."""
     async with context.reading:
         return await asyncio.to_thread(_read, command)
 
 
 async def faults_of(
-    context: IssuerContext, command: CheckCohort, template: Template, rows: Sequence[Row]
+    context: IssuerContext, command: CheckCohort, template: CohortTemplate, rows: Sequence[CohortRow]
 ) -> list[FaultyRow]:
     """Every row with a fault and all of its faults, in the file's order. Raises what stops all rows alike."""
     found = []
@@ -46,12 +46,12 @@ async def faults_of(
     return found
 
 
-async def template_of(context: IssuerContext, command: CheckCohort) -> Template:
+async def template_of(context: IssuerContext, command: CheckCohort) -> CohortTemplate:
     """What the command's offer says and, over it, its template. Raises `OfferUnknown`, `TemplateRefused`."""
     if command.offer is None:
-        return Template(command.template)
+        return CohortTemplate(command.template)
     offer = await offers.find(context.store, command.institution, command.offer)
-    return Template(drafted_from(offer.template, command.template))
+    return CohortTemplate(drafted_from(offer.template, command.template))
 
 
 def table(rows: int, found: Sequence[FaultyRow]) -> CohortCheckView:
@@ -63,7 +63,9 @@ def table(rows: int, found: Sequence[FaultyRow]) -> CohortCheckView:
     return CohortCheckView(rows=rows, faulty=len(found), table=shown)
 
 
-async def _drafted(context: IssuerContext, command: CheckCohort, template: Template, row: Row) -> Sequence[Fault]:
+async def _drafted(
+    context: IssuerContext, command: CheckCohort, template: CohortTemplate, row: CohortRow
+) -> Sequence[Fault]:
     order = CheckCredential.model_construct(
         institution=command.institution,
         offer=command.offer,
@@ -78,7 +80,7 @@ async def _drafted(context: IssuerContext, command: CheckCohort, template: Templ
     return ()
 
 
-def _read(command: CheckCohort) -> list[Row]:
+def _read(command: CheckCohort) -> list[CohortRow]:
     try:
         raw = pybase64.b64decode(command.file, validate=True)
     except ValueError:

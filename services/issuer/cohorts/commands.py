@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from services.issuer.cohorts.domain import LARGEST_FILE, RowStatus, State
+from services.issuer.cohorts.domain import LARGEST_FILE, CohortState, RowStatus
 from services.issuer.cohorts.reading import MediaType
-from services.issuer.credentials.commands import DEFAULT_FORMATS, Draft, Formats
+from services.issuer.credentials.commands import DEFAULT_FORMATS, Formats, WrittenDraft
 from shared.clock import Instant
 from shared.events.base import Slug
 from shared.web.command import Command, View
@@ -25,7 +25,7 @@ class CheckCohort(Command):
     """The institution that would sign."""
     offer: Slug | None = None
     """An offer of the institution, from which they are issued."""
-    template: Draft = Field(default={}, examples=[{"title": "Data literacy", "workload": {"ects": 2, "hours": 52}}])
+    template: WrittenDraft = Field(default={}, examples=[{"title": "Data literacy", "workload": {"ects": 2, "hours": 52}}])
     """The draft that all learners share, without `holder`, over what the offer says. What a row says wins over both."""
     media_type: MediaType
     """What kind of file it is."""
@@ -73,7 +73,7 @@ class CohortView(View):
     id: str
     institution: str
     formats: tuple[str, ...]
-    state: State
+    state: CohortState
     rows: int
     done: int
     """How many rows the job has come by: those issued, refused and erased."""

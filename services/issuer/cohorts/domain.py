@@ -14,7 +14,7 @@ from shared.credential.draft import DraftRefused
 from shared.credential.faults import Fault
 from shared.errors import Conflict, Invalid, NotFound, TestamurError, TooLarge
 
-State = Literal["running", "finished", "cancelling", "cancelled"]
+CohortState = Literal["running", "finished", "cancelling", "cancelled"]
 RowStatus = Literal["waiting", "issued", "refused", "erased", "cancelled"]
 
 MOST_ROWS = 10_000
@@ -67,7 +67,7 @@ class CohortEnded(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CohortRow:
     """One learner's row: its number in the file, what it sets by dotted path, the institution's own number of the learner,
     and what was wrong with it on reading.
     """

@@ -19,7 +19,7 @@ import orjson
 
 from services.issuer.cohorts import sheets, tables
 from services.issuer.cohorts.columns import EXTERNAL_ID, Column, cell, column, path_of
-from services.issuer.cohorts.domain import LARGEST_FILE, MOST_COLUMNS, MOST_ROWS, CohortTooLarge, CohortUnreadable, Row
+from services.issuer.cohorts.domain import LARGEST_FILE, MOST_COLUMNS, MOST_ROWS, CohortRow, CohortTooLarge, CohortUnreadable
 from shared.credential.faults import Fault, as_members
 
 MediaType = Literal["text/csv", "application/x-ndjson", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"]
@@ -37,7 +37,7 @@ class ColumnsRefused(CohortUnreadable):
     title = "The file has columns that cannot be used."
 
 
-def read(raw: bytes, media_type: MediaType) -> list[Row]:
+def read(raw: bytes, media_type: MediaType) -> list[CohortRow]:
     """The rows of a file. Raises `CohortTooLarge`, `CohortUnreadable`; what is wrong with a row is in the row."""
     if len(raw) > LARGEST_FILE:
         raise CohortTooLarge(f"A file has at most {LARGEST_FILE // 1024 // 1024} MB; split it into several cohorts.")
@@ -49,7 +49,7 @@ def read(raw: bytes, media_type: MediaType) -> list[Row]:
     return list(_told_apart(rows))
 
 
-def _from_records(records: Iterator[tuple[int, Sequence[Any]]]) -> Iterator[Row]:
+def _from_records(records: Iterator[tuple[int, Sequence[Any]]]) -> Iterator[CohortRow]:
     number, header = next(records, (0, ()))
     columns = _columns(header)
     for number, record in records:
@@ -82,7 +82,7 @@ def _column_fault(at: int, one: Column | None, all_of_them: Sequence[Column | No
     return None
 
 
-def _row(number: int, record: Sequence[Any], columns: Sequence[Column]) -> Row:
+def _row(number: int, record: Sequence[Any], columns: Sequence[Column]) -> CohortRow:
     faults = [
         Fault(one.path, "formula", "it is a formula or an error; paste it as a value")
         for one, said in zip(columns, record, strict=False)
@@ -95,10 +95,10 @@ def _row(number: int, record: Sequence[Any], columns: Sequence[Column]) -> Row:
     return _identified(number, values, faults)
 
 
-def _from_lines(lines: Iterator[tuple[int, Any]]) -> Iterator[Row]:
+def _from_lines(lines: Iterator[tuple[int, Any]]) -> Iterator[CohortRow]:
     for number, value in lines:
         if not isinstance(value, dict) or len(value) > MOST_COLUMNS:
-            yield Row(number, {}, faults=(_NOT_A_LINE,), is_read=False)
+            yield CohortRow(number, {}, faults=(_NOT_A_LINE,), is_read=False)
             continue
         said = [(path_of(name), member) for name, member in value.items() if member is not None]
         values = {path: member for path, member in said if path is not None}
@@ -108,18 +108,19 @@ def _from_lines(lines: Iterator[tuple[int, Any]]) -> Iterator[Row]:
         yield _identified(number, values, faults)
 
 
-def _identified(number: int, values: dict[str, Any], faults: list[Fault]) -> Row:
+def _identified(number: int, values: dict[str, Any], faults: list[Fault]) -> CohortRow:
     given = values.pop(EXTERNAL_ID, None)
     if given is not None and not (type(given) in (str, int) and 0 < len(str(given)) <= LONGEST_ID):
         faults.append(_BAD_ID)
         given = None
-    return Row(number, values, None if given is None else str(given), tuple(faults), not faults)
+    external_id = None if given is None else str(given)
+    return CohortRow(number=number, values=values, external_id=external_id, faults=tuple(faults), is_read=not faults)
 
 
-def _told_apart(rows: Sequence[Row]) -> Iterator[Row]:
+def _told_apart(rows: Sequence[CohortRow]) -> Iterator[CohortRow]:
     """The rows, with a fault in each that repeats an earlier one."""
     ids: dict[str, int] = {}
-    contents: dict[bytes, Row] = {}
+    contents: dict[bytes, CohortRow] = {}
     for row in rows:
         more = []
         if row.external_id is not None and (first := ids.setdefault(row.external_id, row.number)) != row.number:
@@ -135,7 +136,7 @@ _UNKNOWN = Fault("", "unknown-column", "it names what no draft has; name members
 _TWICE = Fault("", "duplicate-column", "it says one thing under two names; keep one of them")
 _BAD_ID = Fault(EXTERNAL_ID, "external-id", f"it is a text or a whole number of at most {LONGEST_ID} characters")
 
-_READERS: Mapping[MediaType, Callable[[bytes], Iterator[Row]]] = {
+_READERS: Mapping[MediaType, Callable[[bytes], Iterator[CohortRow]]] = {
     "text/csv": lambda raw: _from_records(tables.records(raw)),
     "application/x-ndjson": lambda raw: _from_lines(tables.lines(raw)),
     XLSX: lambda raw: _from_records(sheets.records(raw)),

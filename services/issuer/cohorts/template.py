@@ -25,7 +25,7 @@ _PARTS = frozenset(
 """Members that are made of members, which a row may give some of."""
 
 
-class Template:
+class CohortTemplate:
     """The draft that all learners of a cohort share."""
 
     def __init__(self, draft: Mapping[str, Any]) -> None:

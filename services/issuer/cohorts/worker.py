@@ -20,13 +20,13 @@ import orjson
 from services.issuer.cohorts import repository
 from services.issuer.cohorts.domain import faults_in
 from services.issuer.cohorts.handlers import ROW
-from services.issuer.cohorts.repository import KeptRow
-from services.issuer.cohorts.template import Template
+from services.issuer.cohorts.repository import KeptRow, StoredCohort
+from services.issuer.cohorts.template import CohortTemplate
 from services.issuer.context import IssuerContext
 from services.issuer.credentials import encryption
 from services.issuer.credentials import repository as credentials
 from services.issuer.credentials.commands import IssueCredential
-from services.issuer.credentials.domain import Draft, DraftOutdated, Identity
+from services.issuer.credentials.domain import CredentialIdentity, Draft, DraftOutdated
 from services.issuer.credentials.drafting import draft_credential
 from services.issuer.places import repository as places
 from services.issuer.replica import repository as replica
@@ -34,7 +34,7 @@ from shared.clock import rfc3339
 from shared.credential.faults import Fault
 from shared.errors import TestamurError, Unavailable
 from shared.log.outbox import Outbox, Unit
-from shared.store.port import Document, DuplicateKey, VersionConflict
+from shared.store.port import DuplicateKey, VersionConflict
 from shared.tasks.wakeups import wait_for
 from shared.telemetry import get_logger
 
@@ -48,7 +48,7 @@ _log = get_logger("cohorts")
 class Chunk:
     """What became of the rows of one chunk, and what that rests on."""
 
-    cohort: Document
+    cohort: StoredCohort
     rows: int
     erased_early: int
     drafts: list[Draft] = field(default_factory=list)
@@ -78,10 +78,10 @@ class Worker:
         ]
         return any(moved)
 
-    async def _move(self, cohort: Document) -> bool:
+    async def _move(self, cohort: StoredCohort) -> bool:
         """One chunk; whether there is reason to go on at once. What is wrong with one cohort stops no other."""
         try:
-            await (self._issue(cohort) if cohort.body["state"] == "running" else self._sweep(cohort))
+            await (self._issue(cohort) if cohort.state == "running" else self._sweep(cohort))
         except VersionConflict:
             return True  # it was cancelled, or another process came first: the next round reads it anew
         except DraftOutdated:
@@ -90,23 +90,23 @@ class Worker:
         except Unavailable:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was, the others go on, and this one is tried again
-            _log.error("a cohort could not be moved", cohort=cohort.key, error=type(error).__name__)
+            _log.error("a cohort could not be moved", cohort=cohort.id, error=type(error).__name__)
             return False
         return True
 
-    async def _issue(self, cohort: Document) -> None:
-        context, body = self._context, cohort.body
-        rows = await repository.rows_from(context.store, cohort.key, body["next"])
-        chunk = Chunk(cohort, len(rows), await credentials.erased_early(context.store, body["institution"]))
-        template = Template(body["template"])
+    async def _issue(self, cohort: StoredCohort) -> None:
+        context = self._context
+        rows = await repository.rows_from(context.store, cohort.id, cohort.next)
+        chunk = Chunk(cohort, len(rows), await credentials.erased_early(context.store, cohort.institution))
+        template = CohortTemplate(cohort.template)
         # side by side: many drafts go stage by stage, which is faster, and nobody else waits for all of them
         made = await asyncio.gather(*(self._draft(chunk, template, row) for row in rows))
         chunk.drafts = [draft for draft in made if draft is not None]
-        await self._outbox.transact(lambda unit: keep(unit, chunk), body["actor"])
+        await self._outbox.transact(lambda unit: keep(unit, chunk), cohort.actor)
 
-    async def _draft(self, chunk: Chunk, template: Template, row: KeptRow) -> Draft | None:
+    async def _draft(self, chunk: Chunk, template: CohortTemplate, row: KeptRow) -> Draft | None:
         """The row's credential; None where it was erased or is refused, which is noted in the chunk."""
-        body = chunk.cohort.body
+        cohort = chunk.cohort
         key = await credentials.credential_key(self._context.store, row.ref)
         if key is None:
             chunk.erased += 1
@@ -114,24 +114,23 @@ class Worker:
         try:
             values = orjson.loads(encryption.decrypt(key, row.ref, ROW, row.box))["values"]
             order = IssueCredential.model_construct(
-                institution=body["institution"],
-                offer=body["offer"],
-                formats=tuple(body["formats"]),
+                institution=cohort.institution,
+                offer=cohort.offer,
+                formats=tuple(cohort.formats),
                 credential=template.filled(values),
             )
-            return await draft_credential(self._context, order, Identity(row.ref, key))
+            return await draft_credential(self._context, order, CredentialIdentity(row.ref, key))
         except Unavailable:
             raise
         except TestamurError as error:
             chunk.refused[row.number] = faults_in(error)
             return None
 
-    async def _sweep(self, cohort: Document) -> None:
+    async def _sweep(self, cohort: StoredCohort) -> None:
         """Destroy the keys of a chunk that a cancelled job did not come to."""
-        body = cohort.body
-        rows = await repository.rows_from(self._context.store, cohort.key, body["swept"])
-        swept = body["swept"] + len(rows)
-        ends = {} if swept < body["rows"] else {"state": "cancelled"}
+        rows = await repository.rows_from(self._context.store, cohort.id, cohort.swept)
+        swept = cohort.swept + len(rows)
+        ends = {} if swept < cohort.rows else {"state": "cancelled"}
 
         async def work(unit: Unit) -> None:
             for row in rows:
@@ -139,39 +138,39 @@ class Worker:
             ended = rfc3339(unit.now) if ends else None
             await repository.move(unit.tx, cohort, swept=swept, ended=ended, **ends)
 
-        await self._outbox.transact(work, body["actor"])
+        await self._outbox.transact(work, cohort.actor)
         if ends:
             await self._context.store.scrub()
 
 
 async def keep(unit: Unit, chunk: Chunk) -> None:
     """Keep a chunk and say what was issued; raises `DraftOutdated` or `VersionConflict` where something came first."""
-    tx, before, cohort = unit.tx, chunk.cohort.body, chunk.cohort.key
-    done = before["next"] + chunk.rows
+    tx, cohort = unit.tx, chunk.cohort
+    done = cohort.next + chunk.rows
     await repository.move(
         tx,
-        chunk.cohort,
+        cohort,
         next=done,
-        issued=before["issued"] + len(chunk.drafts),
-        refused=before["refused"] + len(chunk.refused),
-        erased=before["erased"] + chunk.erased,
-        **({"state": "finished", "ended": rfc3339(unit.now)} if done >= before["rows"] else {}),
+        issued=cohort.issued + len(chunk.drafts),
+        refused=cohort.refused + len(chunk.refused),
+        erased=cohort.erased + chunk.erased,
+        **({"state": "finished", "ended": rfc3339(unit.now)} if done >= cohort.rows else {}),
     )
     await _require_current(unit, chunk)
     try:
         await places.take_places(tx, [(draft.place, draft.ref) for draft in chunk.drafts])
     except DuplicateKey:
         raise DraftOutdated("A place in the status list was taken meanwhile. Draft the chunk again.") from None
-    await credentials.insert_accepted(tx, chunk.drafts, cohort)
-    await repository.insert_refusals(tx, cohort, chunk.refused)
+    await credentials.insert_accepted(tx, chunk.drafts, cohort.id)
+    await repository.insert_refusals(tx, cohort.id, chunk.refused)
     await unit.emit_all([draft.event for draft in chunk.drafts])
     issued, refused = len(chunk.drafts), len(chunk.refused)
-    await unit.audit("cohort.issue", cohort, start=before["next"], issued=issued, refused=refused)
+    await unit.audit("cohort.issue", cohort.id, start=cohort.next, issued=issued, refused=refused)
 
 
 async def _require_current(unit: Unit, chunk: Chunk) -> None:
     rests_on = {draft.trust_version for draft in chunk.drafts}
     if rests_on and rests_on != {await replica.trust_version(unit.tx, chunk.drafts[0].node)}:
         raise DraftOutdated("The accreditations have changed meanwhile. Draft the chunk again.")
-    if await credentials.erased_early(unit.tx, chunk.cohort.body["institution"]) != chunk.erased_early:
+    if await credentials.erased_early(unit.tx, chunk.cohort.institution) != chunk.erased_early:
         raise DraftOutdated("A row was erased meanwhile. Draft the chunk again.")

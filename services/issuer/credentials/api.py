@@ -16,10 +16,10 @@ from services.issuer.credentials.commands import (
     CheckView,
     CorrectCredential,
     CredentialSummary,
-    CredentialView,
     IssueCredential,
+    IssuedCredentialView,
 )
-from services.issuer.credentials.repository import CREDENTIALS
+from services.issuer.credentials.repository import CREDENTIALS, StoredCredential
 from services.issuer.credentials.vault import VAULT
 from shared.formats import sd_jwt_vc
 from shared.ids import REF, SLUG
@@ -43,7 +43,7 @@ ERASED = problem_responses(410)
 """A request whose answer was erased with its credential."""
 
 
-@routes.post("/credentials", status_code=201, response_model=CredentialView, dependencies=[KEYED], responses=ERASED)
+@routes.post("/credentials", status_code=201, response_model=IssuedCredentialView, dependencies=[KEYED], responses=ERASED)
 async def issue(request: Request, caller: Issuer, command: IssueCredential) -> Response:
     """Issue a micro-credential. The answer holds the signed credential, to hand to its holder."""
     require_institution(command.institution, caller.institution)
@@ -62,7 +62,11 @@ async def check(request: Request, caller: Issuer, command: CheckCredential) -> C
 
 
 @routes.post(
-    "/credentials/{ref}/correct", status_code=201, response_model=CredentialView, dependencies=[KEYED], responses=ERASED
+    "/credentials/{ref}/correct",
+    status_code=201,
+    response_model=IssuedCredentialView,
+    dependencies=[KEYED],
+    responses=ERASED,
 )
 async def correct(request: Request, caller: Corrector, ref: CredentialRef, command: CorrectCredential) -> Response:
     """Issue a corrected credential. The earlier one is revoked as superseded as soon as this one is registered; where that
@@ -103,7 +107,8 @@ async def list_credentials(
     whose = institution or caller.institution
     where = {"institution": whose} if whose else None
     found = await context.store.scan(CREDENTIALS, where=where, after=paging.after, limit=paging.fetch)
-    shown = {row.key: await handlers.summary_of(context.store, context.node, row) for row in found[: paging.limit]}
+    listed = [StoredCredential.from_row(row) for row in found[: paging.limit]]
+    shown = {one.ref: await handlers.summary_of(context.store, context.node, one) for one in listed}
     return page(found, paging, lambda row: shown[row.key], request, response)
 
 
@@ -114,7 +119,7 @@ async def type_metadata() -> Response:
 
 
 @routes.get("/credentials/{ref}")
-async def read(request: Request, caller: Reader, ref: CredentialRef) -> CredentialView:
+async def read(request: Request, caller: Reader, ref: CredentialRef) -> IssuedCredentialView:
     """One credential with its signed form, and what became of it."""
     context = IssuerContext.of(request)
     return await handlers.read_credential(context.store, context.node, ref, caller.institution)
@@ -126,11 +131,13 @@ def require_may_replace(caller: Caller, replaced: str | None) -> None:
         require_scope(caller, "credentials:correct")
 
 
-def transaction_of(request: Request, caller: Caller) -> AbstractAsyncContextManager[RequestTransaction[CredentialView]]:
+def transaction_of(
+    request: Request, caller: Caller
+) -> AbstractAsyncContextManager[RequestTransaction[IssuedCredentialView]]:
     """The transaction of a request that is answered with a new credential, under whose key the answer is kept."""
     root = request.scope.get("root_path", "")
 
-    def located(made: CredentialView) -> Mapping[str, str]:
+    def located(made: IssuedCredentialView) -> Mapping[str, str]:
         return {"Location": f"{root}/credentials/{made.ref}"}
 
     transactions = IssuerContext.of(request).transactions

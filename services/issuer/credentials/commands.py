@@ -18,7 +18,7 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-Draft = dict[str, Any]
+WrittenDraft = dict[str, Any]
 """A micro-credential as a person writes it, such as `examples/data-literacy.yaml`. What it lacks is named in the refusal."""
 
 
@@ -39,7 +39,7 @@ class CheckCredential(Command):
     """An offer of the institution, which is the template; `credential` is then only what is the learner's own."""
     formats: Formats = DEFAULT_FORMATS
     """In which formats it is signed, all under one ref; the first is the one that the answer's `credential` holds."""
-    credential: Draft = Field(examples=[{"title": "Data literacy", "workload": {"ects": 2, "hours": 52}}])
+    credential: WrittenDraft = Field(examples=[{"title": "Data literacy", "workload": {"ects": 2, "hours": 52}}])
     """The micro-credential: its eleven mandatory elements and what else is to be said."""
     valid_from: Instant | None = None
     """From when it holds; by default from the date of issuing."""
@@ -61,7 +61,7 @@ class CorrectCredential(Command):
     formats: Formats = DEFAULT_FORMATS
     """In which formats it is signed."""
 
-    credential: Draft
+    credential: WrittenDraft
     """The whole micro-credential as it should have been."""
     valid_from: Instant | None = None
     """From when it holds; by default from the date of issuing."""
@@ -90,7 +90,7 @@ class CredentialSummary(View):
     """When what it said of its learner was erased; null while its issuer can open it."""
 
 
-class CredentialView(CredentialSummary):
+class IssuedCredentialView(CredentialSummary):
     """A credential with its signed form, to hand to its holder."""
 
     credential: str | None

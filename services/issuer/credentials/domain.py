@@ -93,7 +93,7 @@ class DraftOutdated(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class CredentialIdentity:
     """Under which reference a credential goes, and which key seals it. Fixed before it is drafted, so that drafting it again
     makes no second one.
     """

@@ -20,9 +20,9 @@ from services.issuer.context import InstitutionUnknown, IssuerContext
 from services.issuer.credentials import encryption
 from services.issuer.credentials.commands import CheckCredential, CheckView, FindingView, IssueCredential
 from services.issuer.credentials.domain import (
+    CredentialIdentity,
     CredentialRefused,
     Draft,
-    Identity,
     NoSigningKey,
     NotForDrafts,
     SaidTwice,
@@ -71,12 +71,12 @@ class _Ready:
 
 
 async def draft_credential(
-    context: IssuerContext, command: IssueCredential, identity: Identity | None = None, parts: Parts = ()
+    context: IssuerContext, command: IssueCredential, identity: CredentialIdentity | None = None, parts: Parts = ()
 ) -> Draft:
     """A signed credential, ready to be kept, under a new reference unless it has one, with the parts it is to name; raises a
     refusal that names every fault.
     """
-    named = identity or Identity(new_ref(), encryption.new_key())
+    named = identity or CredentialIdentity(new_ref(), encryption.new_key())
     return await _by_the_newest_book(context, lambda: _draft(context, command, named, parts))
 
 
@@ -107,7 +107,7 @@ async def _check(context: IssuerContext, command: CheckCredential) -> list[StepR
     return rehearsed[0]
 
 
-async def _draft(context: IssuerContext, command: IssueCredential, identity: Identity, parts: Parts) -> Draft:
+async def _draft(context: IssuerContext, command: IssueCredential, identity: CredentialIdentity, parts: Parts) -> Draft:
     version = context.trust_version
     ready = await _ready(context, command, parts)
     place = await context.place()
@@ -144,7 +144,7 @@ async def _ready(context: IssuerContext, command: CheckCredential, parts: Parts 
     if signer is None:
         raise _cannot_sign(context.is_known(command.institution, wanted, now))
     institution = InstitutionId(context.settings.federation, context.node, command.institution)
-    return _Ready(credential, wanted, institution, signer, now)
+    return _Ready(credential=credential, wanted=wanted, institution=institution, signer=signer, now=now)
 
 
 def _forms(command: CheckCredential) -> list[Form]:
@@ -210,7 +210,7 @@ def _issuance(
     context: IssuerContext, institution: InstitutionId, place: StatusPlace, replaces: str | None, ref: str
 ) -> Issuance:
     entries = status_entries(context.settings.status_list_url, place)
-    return Issuance(ref, institution, entries, new_salt(), replaces)
+    return Issuance(ref=ref, institution=institution, status=entries, salt=new_salt(), replaces=replaces)
 
 
 def _rehearse(context: IssuerContext, ready: _Ready, form: Form, made: Any) -> list[StepResult]:

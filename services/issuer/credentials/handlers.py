@@ -16,8 +16,8 @@ from services.issuer.credentials.commands import (
     AcceptedView,
     CorrectCredential,
     CredentialSummary,
-    CredentialView,
     IssueCredential,
+    IssuedCredentialView,
 )
 from services.issuer.credentials.domain import (
     CredentialReplaced,
@@ -28,12 +28,13 @@ from services.issuer.credentials.domain import (
     status_of,
 )
 from services.issuer.credentials.drafting import check_credential, draft_credential
+from services.issuer.credentials.repository import StoredCredential
 from services.issuer.places import repository as places
 from services.issuer.replica import repository as replica
 from shared.credential.stack import PartReference
 from shared.events.issuance import actor_pseudonym
 from shared.log.outbox import Unit
-from shared.store.port import Document, DuplicateKey, Reader
+from shared.store.port import DuplicateKey, Reader
 from shared.web.request_transaction import RequestTransaction
 
 __all__ = [
@@ -54,7 +55,7 @@ MOST_DRAFTS = 5
 
 async def draft_and_issue(
     context: IssuerContext,
-    transaction: RequestTransaction[CredentialView],
+    transaction: RequestTransaction[IssuedCredentialView],
     command: IssueCredential,
     parts: Sequence[PartReference] = (),
 ) -> Response:
@@ -70,7 +71,7 @@ async def draft_and_issue(
     return await _draft_and_issue(context, transaction, command, parts)
 
 
-async def issue_credential(unit: Unit, draft: Draft) -> CredentialView:
+async def issue_credential(unit: Unit, draft: Draft) -> IssuedCredentialView:
     """Keep a draft and say that it was issued; raises `DraftOutdated`, or why what it replaces cannot be corrected."""
     if await replica.trust_version(unit.tx, draft.node) != draft.trust_version:
         raise DraftOutdated("The accreditations have changed meanwhile. Send the request again.")
@@ -91,9 +92,9 @@ async def issue_credential(unit: Unit, draft: Draft) -> CredentialView:
 async def correction_of(context: IssuerContext, ref: str, command: CorrectCredential, tenant: str | None) -> IssueCredential:
     """The command that issues a corrected credential in place of an earlier one of the caller's."""
     old = await repository.find_credential(context.store, ref, tenant)
-    refuse_stacked(old.body.get("parts", ()))
+    refuse_stacked(old.parts)
     return IssueCredential(
-        institution=old.body["institution"],
+        institution=old.institution,
         formats=command.formats,
         credential=command.credential,
         valid_from=command.valid_from,
@@ -114,53 +115,52 @@ async def erase_credential(
         if is_new:
             await unit.audit("credential.erase", ref, institution=institution)
         return AcceptedView(ref=ref, institution=institution, erased=at)
-    row = await repository.find_credential(unit.tx, ref, tenant)
+    stored = await repository.find_credential(unit.tx, ref, tenant)
     if await repository.erased_at(unit.tx, ref) is None:
         await repository.erase(unit.tx, ref, context.clock.now())
-        await unit.audit("credential.erase", ref, institution=row.body["institution"])
-    return await summary_of(unit.tx, context.node, row)
+        await unit.audit("credential.erase", ref, institution=stored.institution)
+    return await summary_of(unit.tx, context.node, stored)
 
 
-async def read_credential(reader: Reader, origin: str, ref: str, tenant: str | None) -> CredentialView:
+async def read_credential(reader: Reader, origin: str, ref: str, tenant: str | None) -> IssuedCredentialView:
     """A credential with its signed form, opened with its key; without it once it was erased."""
-    row = await repository.find_credential(reader, ref, tenant)
+    stored = await repository.find_credential(reader, ref, tenant)
     key = await repository.credential_key(reader, ref)
-    summary = await summary_of(reader, origin, row)
-    formats = open_credential(row, key) if key else {}
-    return CredentialView(**dict(summary), credential=next(iter(formats.values()), None), formats=formats)
+    summary = await summary_of(reader, origin, stored)
+    formats = open_credential(stored, key) if key else {}
+    return IssuedCredentialView(**dict(summary), credential=next(iter(formats.values()), None), formats=formats)
 
 
-def open_credential(row: Document, key: bytes) -> dict[str, str]:
+def open_credential(stored: StoredCredential, key: bytes) -> dict[str, str]:
     """The signed credential in each of its formats, the first one first."""
-    boxes = {"credential": row.body["box"], **row.body.get("further", {})}
-    opened = {use: encryption.decrypt(key, row.key, use, box).decode() for use, box in boxes.items()}
-    return {row.body["format"]: opened.pop("credential"), **opened}
+    boxes = {"credential": stored.box, **stored.further}
+    opened = {use: encryption.decrypt(key, stored.ref, use, box).decode() for use, box in boxes.items()}
+    return {stored.format: opened.pop("credential"), **opened}
 
 
-async def summary_of(reader: Reader, origin: str, row: Document) -> CredentialSummary:
+async def summary_of(reader: Reader, origin: str, stored: StoredCredential) -> CredentialSummary:
     """A credential without its signed form, and what became of it."""
-    body = row.body
-    state = await replica.state_of(reader, origin, row.key, body["kid"])
+    state = await replica.state_of(reader, origin, stored.ref, stored.kid)
     return CredentialSummary(
-        ref=row.key,
-        institution=body["institution"],
+        ref=stored.ref,
+        institution=stored.institution,
         status=status_of(state),
-        format=body["format"],
-        commitment=body["commitment"],
-        kid=body["kid"],
-        credential_type=body["credential_type"],
-        issued=body["issued"],
-        valid_from=body["valid_from"],
-        valid_until=body["valid_until"],
-        replaces=body["replaces"],
+        format=stored.format,
+        commitment=stored.commitment,
+        kid=stored.kid,
+        credential_type=stored.credential_type,
+        issued=stored.issued,
+        valid_from=stored.valid_from,
+        valid_until=stored.valid_until,
+        replaces=stored.replaces,
         replaced_by=state.replaced_by,
-        erased=await repository.erased_at(reader, row.key),
+        erased=await repository.erased_at(reader, stored.ref),
     )
 
 
 async def _draft_and_issue(
     context: IssuerContext,
-    transaction: RequestTransaction[CredentialView],
+    transaction: RequestTransaction[IssuedCredentialView],
     command: IssueCredential,
     parts: Sequence[PartReference],
 ) -> Response:
@@ -170,16 +170,16 @@ async def _draft_and_issue(
 
 async def _replace(unit: Unit, draft: Draft, replaced: str) -> None:
     old = await repository.find_credential(unit.tx, replaced, draft.event.institution)
-    refuse_correction(await replica.state_of(unit.tx, draft.node, replaced, old.body["kid"]))
+    refuse_correction(await replica.state_of(unit.tx, draft.node, replaced, old.kid))
     try:
         await repository.take_replacement(unit.tx, replaced, draft.ref)
     except DuplicateKey:
         raise CredentialReplaced("Correct the credential that replaced it.") from None
 
 
-def _issued(draft: Draft) -> CredentialView:
+def _issued(draft: Draft) -> IssuedCredentialView:
     event, first = draft.event, next(iter(draft.signed))
-    return CredentialView(
+    return IssuedCredentialView(
         ref=event.ref,
         institution=event.institution,
         status="issued",

@@ -6,21 +6,20 @@ anything of the learner in the clear.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import pybase64
 
-from services.issuer.credentials.domain import CredentialUnknown, Draft, Identity
+from services.issuer.credentials.domain import CredentialIdentity, CredentialUnknown, Draft
 from shared.clock import rfc3339
 from shared.store.port import Collection, Document, DuplicateKey, Index, Reader, Transaction
 
 CREDENTIALS = Collection("credentials", (Index(("institution",)),))
-"""By ref: who signed it by which key, dates, commitment, place in the status list, and `box`, the encrypted credential;
-`further` holds it in further formats, by name;
-`parts` the refs that a stacked one names."""
+"""By ref: a `StoredCredential`."""
 
 CREDENTIAL_KEYS = Collection("credential_keys")
 """By ref: `{key}`, and the `institution` of one that was accepted before it was issued. Deleting the document erases the
@@ -44,50 +43,110 @@ the credential has all of it, this store nothing more."""
 COLLECTIONS = (CREDENTIALS, CREDENTIAL_KEYS, ERASURES, ERASED_EARLY, REPLACEMENTS, LOST)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredCredential:
+    """A credential as it is stored: who signed it by which key, its dates, and itself, encrypted. Times are RFC 3339."""
+
+    ref: str
+    institution: str
+    kid: str
+    credential_type: str
+    format: str
+    """The format of what `box` holds, the one that was asked for first."""
+    commitment: str
+    status_list: str
+    status_index: int
+    issued: str
+    valid_from: str
+    valid_until: str | None
+    replaces: str | None
+    box: str
+    """The encrypted credential."""
+    further: Mapping[str, str] = field(default_factory=dict)
+    """The credential in its further formats, each encrypted, by the format's name."""
+    parts: Sequence[str] = ()
+    """The refs of the parts that a stacked one names."""
+    cohort: str | None = None
+    """The cohort that it was issued in."""
+
+    @classmethod
+    def of(cls, draft: Draft, cohort: str | None = None) -> StoredCredential:
+        """What is stored of a draft."""
+        event, (first, *others) = draft.event, draft.boxes
+        return cls(
+            ref=draft.ref,
+            institution=event.institution,
+            kid=event.kid,
+            credential_type=event.credential_type,
+            format=first,
+            commitment=event.commitments[first],
+            status_list=event.status_list,
+            status_index=event.status_index,
+            issued=rfc3339(event.issued),
+            valid_from=rfc3339(draft.valid_from),
+            valid_until=rfc3339(event.valid_until) if event.valid_until else None,
+            replaces=event.replaces,
+            box=draft.boxes[first],
+            further={name: draft.boxes[name] for name in others},
+            parts=draft.parts,
+            cohort=cohort,
+        )
+
+    @classmethod
+    def from_row(cls, row: Document) -> StoredCredential:
+        """The credential of a row of `CREDENTIALS`."""
+        return cls(ref=row.key, **row.body)
+
+    def to_row(self) -> dict[str, Any]:
+        """The body of its row; members that only some credentials have are left out where they are empty."""
+        row: dict[str, Any] = {
+            "institution": self.institution,
+            "kid": self.kid,
+            "credential_type": self.credential_type,
+            "format": self.format,
+            "commitment": self.commitment,
+            "status_list": self.status_list,
+            "status_index": self.status_index,
+            "issued": self.issued,
+            "valid_from": self.valid_from,
+            "valid_until": self.valid_until,
+            "replaces": self.replaces,
+            "box": self.box,
+        }
+        optional = {"further": self.further, "parts": list(self.parts), "cohort": self.cohort}
+        return row | {name: member for name, member in optional.items() if member}
+
+
 async def insert_credential(tx: Transaction, draft: Draft) -> None:
     """Keep a credential and its key."""
-    await tx.insert(CREDENTIALS, draft.ref, _row_of(draft))
+    await tx.insert(CREDENTIALS, draft.ref, StoredCredential.of(draft).to_row())
     await tx.insert(CREDENTIAL_KEYS, draft.ref, {"key": pybase64.b64encode(draft.key).decode()})
 
 
 async def insert_accepted(tx: Transaction, drafts: Sequence[Draft], cohort: str) -> None:
     """Keep credentials whose keys were kept when they were accepted; raises `DuplicateKey` when one was issued already."""
-    await tx.insert_many(CREDENTIALS, [(draft.ref, {**_row_of(draft), "cohort": cohort}) for draft in drafts])
+    rows = [(draft.ref, StoredCredential.of(draft, cohort).to_row()) for draft in drafts]
+    await tx.insert_many(CREDENTIALS, rows)
 
 
-async def accept(tx: Transaction, identities: Sequence[Identity], institution: str) -> None:
+async def accept(tx: Transaction, identities: Sequence[CredentialIdentity], institution: str) -> None:
     """Keep the keys of what is to be issued."""
     rows = [(one.ref, {"key": pybase64.b64encode(one.key).decode(), "institution": institution}) for one in identities]
     await tx.insert_many(CREDENTIAL_KEYS, rows)
 
 
-def _row_of(draft: Draft) -> dict[str, Any]:
-    event, (first, *others) = draft.event, draft.boxes
-    further = {name: draft.boxes[name] for name in others}
-    return {
-        "institution": event.institution,
-        "kid": event.kid,
-        "credential_type": event.credential_type,
-        "format": first,
-        "commitment": event.commitments[first],
-        "status_list": event.status_list,
-        "status_index": event.status_index,
-        "issued": rfc3339(event.issued),
-        "valid_from": rfc3339(draft.valid_from),
-        "valid_until": rfc3339(event.valid_until) if event.valid_until else None,
-        "replaces": event.replaces,
-        "box": draft.boxes[first],
-        **({"further": further} if further else {}),
-        **({"parts": list(draft.parts)} if draft.parts else {}),
-    }
-
-
-async def find_credential(reader: Reader, ref: str, tenant: str | None) -> Document:
-    """The row of a credential; `CredentialUnknown` where there is none, or it is not that tenant's."""
+async def get_credential(reader: Reader, ref: str) -> StoredCredential | None:
+    """A credential, or None where none of that reference was issued."""
     row = await reader.get(CREDENTIALS, ref)
-    if row is None or tenant not in (None, row.body["institution"]):
+    return StoredCredential.from_row(row) if row else None
+
+
+async def find_credential(reader: Reader, ref: str, tenant: str | None) -> StoredCredential:
+    """A credential; raises `CredentialUnknown` where there is none, or it is not that tenant's."""
+    found = await get_credential(reader, ref)
+    if found is None or tenant not in (None, found.institution):
         raise CredentialUnknown("Check the reference, and that the token acts for the credential's institution.")
-    return row
+    return found
 
 
 async def credential_key(reader: Reader, ref: str) -> bytes | None:

@@ -8,18 +8,18 @@ from typing import Any
 from pydantic import BaseModel
 
 from services.issuer.credentials import encryption, repository
-from services.issuer.credentials.commands import CredentialView
+from services.issuer.credentials.commands import IssuedCredentialView
 from shared.log.outbox import Unit
 from shared.store.port import Reader
 from shared.web.problems import Unexpected
 
 
 class CredentialVault:
-    """An `AnswerVault` for answers that are a `CredentialView`."""
+    """An `AnswerVault` for answers that are a `IssuedCredentialView`."""
 
     async def encrypt(self, unit: Unit, body: bytes, result: BaseModel) -> dict[str, Any]:
         """Encrypt the answer with the key of the credential in it."""
-        assert isinstance(result, CredentialView)
+        assert isinstance(result, IssuedCredentialView)
         key = await repository.credential_key(unit.tx, result.ref)
         if key is None:
             raise Unexpected("The answer could not be kept. Send the request again.")

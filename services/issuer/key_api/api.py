@@ -9,7 +9,7 @@ from fastapi import Path, Request, Response
 
 from services.issuer.context import IssuerContext, require_institution
 from services.issuer.key_api import handlers
-from services.issuer.key_api.commands import KeyView
+from services.issuer.key_api.commands import SigningKeyView
 from shared.ids import SLUG
 from shared.web.auth.bearer import Caller, requires
 from shared.web.idempotency import KEYED
@@ -19,11 +19,11 @@ from shared.web.strict import router
 routes = router("keys")
 
 Accreditor = Annotated[Caller, requires("institutions:accredit")]
-Opened = AbstractAsyncContextManager[RequestTransaction[KeyView]]
+Opened = AbstractAsyncContextManager[RequestTransaction[SigningKeyView]]
 InstitutionSlug = Annotated[str, Path(pattern=f"^{SLUG}$", description="An institution's short name.")]
 
 
-@routes.post("/institutions/{slug}/keys", status_code=201, response_model=KeyView, dependencies=[KEYED])
+@routes.post("/institutions/{slug}/keys", status_code=201, response_model=SigningKeyView, dependencies=[KEYED])
 async def make_key(request: Request, caller: Accreditor, slug: InstitutionSlug) -> Response:
     """Make a signing key for an institution. Give its public half to the registry, which announces it; then it signs.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from shared.web.command import View
 
 
-class KeyView(View):
+class SigningKeyView(View):
     """An institution's signing key: its public half, to be announced by the registry before it signs."""
 
     institution: str

@@ -25,14 +25,14 @@ class OfferUnknown(NotFound):
     title = "There is no such offer of the institution."
 
 
-class Template(NamedTuple):
+class OfferTemplate(NamedTuple):
     """What an offer says of every credential that is issued from it, and of what parts one is made."""
 
     template: Mapping[str, Any]
     rule: StackRule
 
 
-async def find(reader: Reader, institution: str, offer: str) -> Template:
+async def find(reader: Reader, institution: str, offer: str) -> OfferTemplate:
     """What is issued from an offer; raises `OfferUnknown`."""
     row = await reader.get(TEMPLATES, f"{institution}/{offer}")
     if row is None:
@@ -41,7 +41,7 @@ async def find(reader: Reader, institution: str, offer: str) -> Template:
         published = Offer.published(row.body["document"])
     except ValidationError:  # another version of this software published it
         raise OfferUnknown("It cannot be read here; run one version of this software on the whole node.") from None
-    return Template(published.template(), published.rule or ANY)
+    return OfferTemplate(published.template(), published.rule or ANY)
 
 
 async def keep(tx: Transaction, said: OfferPublished | OfferWithdrawn) -> None:

@@ -6,7 +6,7 @@ from fastapi import Request, Response
 
 from services.issuer.context import IssuerContext, require_institution
 from services.issuer.credentials.api import ERASED, Issuer, require_may_replace, transaction_of
-from services.issuer.credentials.commands import CredentialView
+from services.issuer.credentials.commands import IssuedCredentialView
 from services.issuer.credentials.handlers import draft_and_issue
 from services.issuer.stacks import handlers
 from services.issuer.stacks.commands import StackCredential
@@ -16,7 +16,9 @@ from shared.web.strict import router
 routes = router("stacks")
 
 
-@routes.post("/credentials/stack", status_code=201, response_model=CredentialView, dependencies=[KEYED], responses=ERASED)
+@routes.post(
+    "/credentials/stack", status_code=201, response_model=IssuedCredentialView, dependencies=[KEYED], responses=ERASED
+)
 async def stack(request: Request, caller: Issuer, command: StackCredential) -> Response:
     """Issue a larger credential from parts, of any institutions and countries, after its offer's rule."""
     require_institution(command.institution, caller.institution)

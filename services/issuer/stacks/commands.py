@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from services.issuer.credentials.commands import DEFAULT_FORMATS, Draft, Formats
+from services.issuer.credentials.commands import DEFAULT_FORMATS, Formats, WrittenDraft
 from shared.clock import Instant
 from shared.events.base import Ref, Slug
 from shared.jose.gate import MAX_BYTES
@@ -34,7 +34,7 @@ class StackCredential(Command):
     """An offer of the institution: the template, and the rule for the parts; without one, any two parts."""
     formats: Formats = DEFAULT_FORMATS
     """In which formats it is signed."""
-    credential: Draft = Field(default_factory=dict)
+    credential: WrittenDraft = Field(default_factory=dict)
     """The larger credential, or what its offer does not say. Its holder is the parts' unless it says so itself; its credits
     are theirs together."""
     parts: tuple[PresentedPart, ...] = Field(min_length=1, max_length=MOST_PARTS)

@@ -26,7 +26,7 @@ class StackRefused(Invalid):
     title = "It cannot be stacked from these parts."
 
 
-class Handed(NamedTuple):
+class PresentedReading(NamedTuple):
     """A part that could be read, where it stands in the request, and what was found of it."""
 
     path: str
@@ -41,7 +41,7 @@ def refuse(faults: Iterable[Fault]) -> None:
         raise StackRefused(f"Correct: {sentences(found)}.", faults=as_members(found))
 
 
-def not_found_valid(part: Handed) -> Fault | None:
+def not_found_valid(part: PresentedReading) -> Fault | None:
     """Why the receipt does not make this part good, or None."""
     said, found = part.reading.credential, part.finding
     if (found.commitment, found.ref, found.institution) != (part.reading.commitment, said.ref, said.institution.urn):
@@ -51,7 +51,7 @@ def not_found_valid(part: Handed) -> Fault | None:
     return None
 
 
-def reference(part: Handed) -> PartReference:
+def reference(part: PresentedReading) -> PartReference:
     """What the larger credential says of this part."""
     said = part.reading.credential
     award = said.credential

@@ -12,7 +12,7 @@ from services.issuer.credentials.commands import IssueCredential
 from services.issuer.offers import repository as offers
 from services.issuer.stacks import domain
 from services.issuer.stacks.commands import PresentedPart, StackCredential
-from services.issuer.stacks.domain import Handed
+from services.issuer.stacks.domain import PresentedReading
 from shared.credential.faults import Fault
 from shared.credential.offering import drafted_from
 from shared.credential.parts import Holder, WithheldHolder
@@ -27,7 +27,7 @@ from shared.trust import receipt
 async def stacked(context: IssuerContext, command: StackCredential) -> tuple[IssueCredential, tuple[PartReference, ...]]:
     """The command that issues the larger credential, and the parts it is to name; raises `StackRefused` with every fault."""
     found = [_handed(context, number, part) for number, part in enumerate(command.parts)]
-    handed = [one for one in found if isinstance(one, Handed)]
+    handed = [one for one in found if isinstance(one, PresentedReading)]
     parts = tuple(domain.reference(one) for one in handed)
     offer = await offers.find(context.store, command.institution, command.offer) if command.offer else None
     rule = offer.rule if offer else ANY
@@ -39,7 +39,7 @@ async def stacked(context: IssuerContext, command: StackCredential) -> tuple[Iss
     return _command(command, _with_credits(draft, whole, parts, rule)), parts
 
 
-def _handed(context: IssuerContext, number: int, part: PresentedPart) -> Handed | Fault:
+def _handed(context: IssuerContext, number: int, part: PresentedPart) -> PresentedReading | Fault:
     path = f"parts[{number}]"
     try:
         name = registry.recognise(part.credential)
@@ -58,10 +58,10 @@ def _handed(context: IssuerContext, number: int, part: PresentedPart) -> Handed 
         )
     except TestamurError as error:
         return Fault(f"{path}.receipt", "receipt-refused", error.detail)
-    return Handed(path, reading, finding)
+    return PresentedReading(path, reading, finding)
 
 
-def _of_parts(handed: list[Handed], whole: Mapping[str, Any]) -> Iterator[Fault]:
+def _of_parts(handed: list[PresentedReading], whole: Mapping[str, Any]) -> Iterator[Fault]:
     """What stands against single parts: what the verifier found, and whose they are."""
     try:
         learners = [Holder.model_validate(whole.get("holder"))]
@@ -79,7 +79,7 @@ def _of_parts(handed: list[Handed], whole: Mapping[str, Any]) -> Iterator[Fault]
             learners.append(holder)
 
 
-def _with_holder(draft: Mapping[str, Any], handed: list[Handed]) -> dict[str, Any]:
+def _with_holder(draft: Mapping[str, Any], handed: list[PresentedReading]) -> dict[str, Any]:
     """The draft with the first part's holder, where it names none."""
     if draft.get("holder") is not None or not handed:
         return dict(draft)
