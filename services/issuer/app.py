@@ -40,12 +40,12 @@ SPEC = ServiceSpec(
     subscriptions=consumer.SUBSCRIPTIONS,
     restores=consumer.RESTORES,
 )
-"""The issuer hears its own node alone, and what it writes never leaves the node."""
+"""The issuer takes in events of its own node alone, and what it writes never leaves the node."""
 
 API = ApiSpec(
     name=SPEC.name,
     title="Testamur issuer",
-    description="Issues and corrects micro-credentials for the institutions of its nation.",
+    description="Issues and corrects micro-credentials for the institutions of its node.",
     routers=[*api.ROUTERS, operations.routes],
     tags=api.TAGS,
     larger_bodies=LARGER_BODIES,
@@ -53,7 +53,7 @@ API = ApiSpec(
 
 
 def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | None = None) -> FastAPI:
-    """The issuer's app; `bus` is handed in where one process shares it."""
+    """The issuer's app; `bus`: one that this process shares already."""
     mine = IssuerSettings.of(settings)
 
     @asynccontextmanager

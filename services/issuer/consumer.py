@@ -1,4 +1,4 @@
-"""The consumer: what the issuer hears of its own node."""
+"""The consumer: which events of its own node the issuer takes in."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SUBSCRIPTIONS: Mapping[type[Event], Handler] = dict(
 )
 
 RESTORES: Mapping[type[Event], Handler] = dict([on(CredentialIssued, restore_issued)])
-"""What its own events did to its state: done again where its store was set back to an older backup."""
+"""The issuer's own events, and what each does again to its state where its store was set back to an older backup."""
 
 STREAMS = ("checkpoints", "trust", "status", "registrations", "catalogue")
-"""Which streams these come on, in the order in which they are drained; the checkpoints say what else there is to hear."""
+"""The streams of these events, in the order in which they are read; the checkpoints say how far the others go."""

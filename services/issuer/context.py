@@ -1,7 +1,7 @@
 """What requests are answered with, outside any transaction: keys, the trust book, the status list in use.
 
-The book is a copy of what the store holds. A draft notes the version it relied on, and the transaction that keeps the draft
-compares it with the store's: an accreditation whose withdrawal was heard is never used again, in whichever process.
+The book is a copy of what the store holds. A draft notes the version that it relied on, and the transaction that keeps the
+draft compares it with the store's. So no process uses an accreditation after its withdrawal has arrived.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class InstitutionUnknown(NotFound):
 
 
 class IssuerContext:
-    """What one issuer has at hand. Call `open` before the first draft."""
+    """What the requests of one issuer are answered with. Call `open` before the first draft."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class IssuerContext:
         self.reading = asyncio.Semaphore(1)
         """Held while a cohort's file is read: it and what it unpacks to are in memory once at a time."""
         self.accepted = asyncio.Event()
-        """Set when a cohort was accepted or cancelled, for whoever issues them."""
+        """Set when a cohort was accepted or cancelled; the worker waits for it."""
         self.book = TrustBook()
         self.trust_version = 0
         self._list = StatusList("1", settings.status_list_entries)
@@ -108,7 +108,7 @@ class IssuerContext:
         return await self.institutions.make(institution, lambda kid: self.book.key(institution, kid) is not None)
 
     def is_known(self, institution: str, wanted: Wanted, now: datetime) -> bool:
-        """Whether the nation has ever accredited it, for whatever."""
+        """Whether the node has ever accredited the institution, for anything."""
         return self.book.decide(institution, wanted, None, now).reason != "not-accredited"
 
     def _signs(self, institution: str, kid: str) -> bool:

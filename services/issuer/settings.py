@@ -1,4 +1,4 @@
-"""The issuer's own knobs, beside those that the whole node shares."""
+"""The issuer's own settings, beside those that all of the node shares."""
 
 from __future__ import annotations
 
@@ -54,5 +54,5 @@ class IssuerSettings(NodeSettings):
 
     @classmethod
     def of(cls, settings: NodeSettings) -> Self:
-        """The issuer's settings on a node of these settings; its own knobs come from the environment."""
+        """The issuer's settings on a node of these settings; its own come from the environment."""
         return settings if isinstance(settings, cls) else cls.load(**dict(settings))

@@ -2,8 +2,8 @@
 
 (draft-ietf-httpapi-idempotency-key-header; the rows live beside what the request changed, in the same transaction.)
 - A key belongs to a caller (with the institution it acts for), a method and a route. Its row holds a fingerprint of the
-  request and the whole answer. The fingerprint is made with the key, which is stored nowhere: who guesses what a request
-  said of a person cannot confirm it by the row.
+  request and the complete answer. The fingerprint is made with the key, which is stored nowhere: a guess of what a request
+  said about a person cannot be confirmed by the row.
 - Same key, same request: the stored answer. Same key, another request: 422. While the first is under way: 409.
 - A request that failed left no row, so it may be repeated under the same key.
 - A row is kept seven days. An answer with personal data is encrypted by the service's own vault, so that erasing reaches
@@ -31,10 +31,10 @@ from shared.web.auth.authorities import Caller
 IDEMPOTENCY = Collection("idempotency", (Index(("day",)),))
 """One row an idempotency key, by the hash of what it belongs to; `day` is the one on which it ends."""
 IDEMPOTENCY_DAYS = Collection("idempotency_days")
-"""The days on which any row ends, so that the sweep knows where to look."""
+"""The days on which any row ends, so that the sweep finds them."""
 COLLECTIONS = (IDEMPOTENCY, IDEMPOTENCY_DAYS)
 
-KEPT = timedelta(days=7)
+ANSWERS_KEPT = timedelta(days=7)
 """How long a client may repeat a request and get the same answer."""
 
 
@@ -85,13 +85,13 @@ class AnswerVault(Protocol):
         """Encrypt the answer under the key of the thing it speaks of; may read that key in the open transaction."""
         ...
 
-    async def open(self, reader: Reader, sealed: Mapping[str, Any]) -> bytes | None:
+    async def open(self, reader: Reader, encrypted: Mapping[str, Any]) -> bytes | None:
         """The answer again, or None once its key has been destroyed."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """What goes over the wire: status, headers, body."""
 
     status: int
@@ -112,21 +112,21 @@ class Slot:
 
     @classmethod
     def of(cls, request: Request, caller: Caller, key: str, body: bytes) -> Slot:
-        """The slot of a request; the row's name tells nothing of caller or key."""
+        """The slot of a request; the row's name gives away neither caller nor key."""
         asker = (caller.issuer, caller.subject, caller.institution or "")
         place = (*asker, request.method, request.scope["route"].path, key)
         asked = (request.method, request.url.path, request.url.query)
         row = _digest(hashlib.sha256(), *(part.encode() for part in place))
         return cls(row, _digest(hmac.new(key.encode(), digestmod="sha256"), *(part.encode() for part in asked), body))
 
-    async def kept(self, reader: Reader, now: datetime, vault: AnswerVault | None) -> Answer | None:
+    async def kept(self, reader: Reader, now: datetime, vault: AnswerVault | None) -> HttpAnswer | None:
         """The stored answer, or None; raises `IdempotencyKeyReused` or `AnswerErased`."""
         found = await reader.get(IDEMPOTENCY, self.row)
         if found is None or found.body["ends"] <= now.timestamp():
             return None
         return await self._answer(reader, cast("StoredAnswer", found.body), vault)
 
-    async def kept_in(self, unit: Unit, vault: AnswerVault | None) -> Answer | None:
+    async def kept_in(self, unit: Unit, vault: AnswerVault | None) -> HttpAnswer | None:
         """The same inside a transaction, which clears away an answer that has ended."""
         found = await unit.tx.get(IDEMPOTENCY, self.row)
         if found is None:
@@ -136,7 +136,7 @@ class Slot:
             return None
         return await self._answer(unit.tx, cast("StoredAnswer", found.body), vault)
 
-    async def _answer(self, reader: Reader, stored: StoredAnswer, vault: AnswerVault | None) -> Answer:
+    async def _answer(self, reader: Reader, stored: StoredAnswer, vault: AnswerVault | None) -> HttpAnswer:
         if stored["fingerprint"] != self.fingerprint:
             raise IdempotencyKeyReused("Use a new key for a new request.")
         body: bytes | None = stored["body"].encode()
@@ -144,11 +144,11 @@ class Slot:
             body = await vault.open(reader, stored["sealed"]) if vault else None
         if body is None:
             raise AnswerErased("It was done the first time. Do not send it again.")
-        return Answer(stored["status"], stored["headers"], body)
+        return HttpAnswer(stored["status"], stored["headers"], body)
 
-    async def keep(self, unit: Unit, answer: Answer, result: BaseModel | None, vault: AnswerVault | None) -> None:
+    async def keep(self, unit: Unit, answer: HttpAnswer, result: BaseModel | None, vault: AnswerVault | None) -> None:
         """Store the answer in the open transaction."""
-        ends = unit.now + KEPT
+        ends = unit.now + ANSWERS_KEPT
         row = StoredAnswer(
             fingerprint=self.fingerprint,
             status=answer.status,
@@ -214,7 +214,7 @@ class _Digest(Protocol):
 
 
 def _digest(digest: _Digest, *parts: bytes) -> str:
-    """A hash over parts of any length, each told apart from the next by its length."""
+    """A hash over parts of any length, each preceded by its length."""
     for part in parts:
         digest.update(len(part).to_bytes(8, "big"))
         digest.update(part)

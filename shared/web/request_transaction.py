@@ -29,7 +29,7 @@ from starlette.responses import Response
 
 from shared.log.outbox import Outbox, Unit
 from shared.web.auth.authorities import Caller
-from shared.web.idempotency import Answer, AnswerVault, RequestInFlight, Slot, sweep
+from shared.web.idempotency import AnswerVault, HttpAnswer, RequestInFlight, Slot, sweep
 from shared.web.problems import IdempotencyKeyMissing
 
 V = TypeVar("V", bound=BaseModel | None)
@@ -41,7 +41,7 @@ _KEY = re.compile(r"[!-~]{1,128}")
 
 
 def _unguarded() -> None:
-    """Nothing stands against a change."""
+    """A guard that lets every change pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class RequestTransaction(Generic[V]):
         self.guard()
         return (await self.outbox.transact(lambda unit: self._once(unit, work), self.actor)).response()
 
-    async def _once(self, unit: Unit, work: Callable[[Unit], Awaitable[V]]) -> Answer:
+    async def _once(self, unit: Unit, work: Callable[[Unit], Awaitable[V]]) -> HttpAnswer:
         if self.slot is None:
             return _answer(await work(unit), self.status, self.headers)
         kept = await self.slot.kept_in(unit, self.vault)
@@ -168,7 +168,7 @@ def _key(request: Request, *, required: bool) -> str | None:
     return given
 
 
-def _answer(result: V, status: int, headers: Headers[V]) -> Answer:
+def _answer(result: V, status: int, headers: Headers[V]) -> HttpAnswer:
     made = headers(result) if callable(headers) else headers
     body = b"" if result is None else result.__pydantic_serializer__.to_json(result, by_alias=True)
-    return Answer(status, made or {}, body)
+    return HttpAnswer(status, made or {}, body)

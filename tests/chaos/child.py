@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 
-from services.issuer.credentials.repository import LOST
+from services.issuer.credentials.repository import LOST_CREDENTIALS
 from services.notifier.delivery import Courier
 from services.notifier.repository import DELIVERIES
 from services.registry.credentials.repository import CREDENTIALS, REFUSALS
@@ -212,7 +212,7 @@ async def show(nation: Nation) -> None:
     true = {
         "chains": [row.body["jws"] for row in own],
         "credentials": held,
-        "lost": [row.key for row in await issuer.scan(LOST)],
+        "lost": [row.key for row in await issuer.scan(LOST_CREDENTIALS)],
     }
     print(orjson.dumps(true).decode(), flush=True)
 

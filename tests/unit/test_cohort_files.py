@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from services.issuer.cohorts import sheets
 from services.issuer.cohorts.columns import column
 from services.issuer.cohorts.domain import (
-    LARGEST_FILE,
+    LARGEST_FILE_BYTES,
     MOST_ROWS,
     CohortRow,
     CohortTooLarge,
@@ -157,7 +157,7 @@ def test_what_is_not_the_kind_of_file_that_it_is_said_to_be_is_refused_in_words(
 
 
 def test_a_workbook_that_unpacks_to_too_much_is_refused_before_it_is_parsed() -> None:
-    bomb = with_entry(book(["full_name"]), "xl/worksheets/sheet1.xml", b" " * (sheets.LARGEST_UNPACKED + 1))
+    bomb = with_entry(book(["full_name"]), "xl/worksheets/sheet1.xml", b" " * (sheets.LARGEST_UNPACKED_BYTES + 1))
     assert len(bomb) < 200_000
     assert isinstance(refused(bomb, XLSX), CohortTooLarge)
     tags = with_entry(book(["full_name"]), "xl/styles.xml", b"<c/>" * (sheets.MOST_TAGS + 1))
@@ -213,9 +213,9 @@ def test_ten_thousand_learners_of_twenty_columns_are_within_every_bound(prefix: 
 
 
 def test_a_line_of_ten_megabytes_and_a_file_beyond_the_limits_are_refused() -> None:
-    assert isinstance(refused(b"full_name\n" + b"x" * LARGEST_FILE, CSV), CohortTooLarge)
-    assert isinstance(refused(b'full_name\n"' + b"x" * (LARGEST_FILE - 20) + b'"\n', CSV), CohortUnreadable)
-    assert rules(read(b'{"full_name":"' + b"x" * (LARGEST_FILE - 20) + b'"}', LINES)[0]) == [("", "not-json")]
+    assert isinstance(refused(b"full_name\n" + b"x" * LARGEST_FILE_BYTES, CSV), CohortTooLarge)
+    assert isinstance(refused(b'full_name\n"' + b"x" * (LARGEST_FILE_BYTES - 20) + b'"\n', CSV), CohortUnreadable)
+    assert rules(read(b'{"full_name":"' + b"x" * (LARGEST_FILE_BYTES - 20) + b'"}', LINES)[0]) == [("", "not-json")]
     assert isinstance(refused(b"full_name\n" + b"a\n" * (MOST_ROWS + 1), CSV), CohortTooLarge)
     assert isinstance(refused(",".join(f"title.{n}" for n in range(201)).encode() + b"\na\n", CSV), CohortTooLarge)
 

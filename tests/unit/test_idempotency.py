@@ -56,8 +56,8 @@ class Vault:
         self.held[result.name] = body
         return {"name": result.name}
 
-    async def open(self, reader: Reader, sealed: Mapping[str, Any]) -> bytes | None:
-        return self.held.get(sealed["name"])
+    async def open(self, reader: Reader, encrypted: Mapping[str, Any]) -> bytes | None:
+        return self.held.get(encrypted["name"])
 
 
 async def nothing() -> None:

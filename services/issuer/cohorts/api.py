@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from services.issuer.cohorts import handlers, repository
-from services.issuer.cohorts.commands import LARGEST_BODY, CheckCohort, CohortCheckView, CohortView, IssueCohort
+from services.issuer.cohorts.commands import LARGEST_BODY_BYTES, CheckCohort, CohortCheckView, CohortView, IssueCohort
 from services.issuer.cohorts.repository import StoredCohort
 from services.issuer.context import IssuerContext, require_institution
 from shared.ids import REF
@@ -22,15 +22,15 @@ from shared.web.strict import router
 
 routes = router("cohorts")
 
-LARGER_BODIES = {"/cohorts": LARGEST_BODY, "/cohorts/check": LARGEST_BODY}
+LARGER_BODIES = {"/cohorts": LARGEST_BODY_BYTES, "/cohorts/check": LARGEST_BODY_BYTES}
 """Bytes of a body on the routes that take a file."""
 
-WATCH = 0.25
-"""Seconds between two looks at a cohort that somebody watches."""
-LONGEST = 300.0
-"""Seconds after which a stream of progress ends; who goes on watching connects again, as browsers do by themselves."""
+WATCH_SECONDS = 0.25
+"""Seconds after which a cohort is read again for a caller who watches it."""
+STREAM_SECONDS = 300.0
+"""Seconds after which a stream of progress ends; a browser that still watches connects again by itself."""
 
-LINES = "application/x-ndjson"
+NDJSON = "application/x-ndjson"
 
 Issuer = Annotated[Caller, requires("credentials:issue")]
 Reader = Annotated[Caller, requires("credentials:read")]
@@ -42,7 +42,7 @@ _PROGRESS: dict[int | str, dict[str, Any]] = {
 _RESULT: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A CohortRowView a line, in the file's order.",
-        "content": {LINES: {"schema": {"type": "string"}}},
+        "content": {NDJSON: {"schema": {"type": "string"}}},
     }
 }
 
@@ -56,7 +56,7 @@ async def check(request: Request, caller: Issuer, command: CheckCohort) -> Cohor
 
 @routes.post("/cohorts", status_code=202, response_model=CohortView, dependencies=[KEYED])
 async def issue(request: Request, caller: Issuer, command: IssueCohort) -> Response:
-    """Issue a cohort, all of it or nothing. It is accepted when this answers, and issued by and by; `Location` says where
+    """Issue a cohort, all of it or nothing. It is accepted when this answers, and issued after that; `Location` says where
     to ask how far it is.
     """
     require_institution(command.institution, caller.institution)
@@ -114,7 +114,7 @@ async def progress(
     """
     context, seen = IssuerContext.of(request), last_event_id
     began = context.clock.monotonic()
-    while context.clock.monotonic() - began <= LONGEST:
+    while context.clock.monotonic() - began <= STREAM_SECONDS:
         stored = await repository.find_cohort(context.store, cohort, caller.institution)
         if (version := str(stored.version)) != seen:
             seen = version
@@ -122,7 +122,7 @@ async def progress(
         if stored.ended:
             yield ServerSentEvent(event="end", data={})
             return
-        await asyncio.sleep(WATCH)
+        await asyncio.sleep(WATCH_SECONDS)
 
 
 @routes.get(
@@ -135,12 +135,12 @@ async def result(request: Request, caller: Reader, cohort: CohortId) -> Response
     context = IssuerContext.of(request)
     await repository.find_cohort(context.store, cohort, caller.institution)
     named = {"Content-Disposition": f'attachment; filename="cohort-{cohort}.ndjson"'}
-    return StreamingResponse(handlers.result(context.store, cohort, caller.institution), media_type=LINES, headers=named)
+    return StreamingResponse(handlers.result(context.store, cohort, caller.institution), media_type=NDJSON, headers=named)
 
 
 @routes.post("/cohorts/{cohort}/cancel", response_model=CohortView, dependencies=[KEYED])
 async def cancel(request: Request, caller: Issuer, cohort: CohortId) -> Response:
-    """Issue no more of a cohort. What was issued stays; the rows that were not can be read by nobody any more."""
+    """Issue no more of a cohort. What was issued stays; the other rows become unreadable."""
     context = IssuerContext.of(request)
     answer = await context.transactions.answer(
         request, caller, lambda unit: handlers.cancel_cohort(unit, cohort, caller.institution), required=True

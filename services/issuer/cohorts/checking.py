@@ -1,7 +1,7 @@
 """Whether a cohort could be issued: each row is drafted and rehearsed as it will be when it is issued.
 
-- The file is read in a thread, one at a time, for it may be large; the rows are checked in turn with everybody else.
-- What stops all rows alike (an institution that is not accredited, no key to sign with) is one refusal and no table.
+- The file is read in a thread, one at a time, for it may be large; between two rows other requests have their turn.
+- What stops all rows alike (an institution that is not accredited, no key to sign with) is one refusal, without a table.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from shared.credential.draft import DraftRefused
 from shared.credential.faults import Fault
 from shared.credential.offering import drafted_from
 
-SHOWN = 1_000
+MOST_ROWS_SHOWN = 1_000
 """Rows of a fault table: more are not corrected one by one."""
 
 
@@ -47,7 +47,7 @@ async def faults_of(
 
 
 async def template_of(context: IssuerContext, command: CheckCohort) -> CohortTemplate:
-    """What the command's offer says and, over it, its template. Raises `OfferUnknown`, `TemplateRefused`."""
+    """The template of the command's offer and, laid over it, its own. Raises `OfferUnknown`, `TemplateRefused`."""
     if command.offer is None:
         return CohortTemplate(command.template)
     offer = await offers.find(context.store, command.institution, command.offer)
@@ -58,7 +58,7 @@ def table(rows: int, found: Sequence[FaultyRow]) -> CohortCheckView:
     """The fault table as it is answered."""
     shown = tuple(
         FaultyRowView(row=one.number, faults=tuple(FaultView(path=p, rule=r, message=m) for p, r, m, _ in one.faults))
-        for one in found[:SHOWN]
+        for one in found[:MOST_ROWS_SHOWN]
     )
     return CohortCheckView(rows=rows, faulty=len(found), table=shown)
 

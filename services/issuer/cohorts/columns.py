@@ -2,10 +2,10 @@
 
 Rules
 - `assessment.grade`, `workload.ects`, `title.et`; `given_name`, `family_name`, `full_name`, `date_of_birth` and `grade` are
-  short for the paths in `SHORT`.
+  short for the paths in `SHORT_NAMES`.
 - Letters in either case, blanks around and between count as nothing: `Given name` is `given_name`.
-- A cell is text. Only where the model takes a number does a plain number become one: nobody's name is null, no field `0611`
-  is 393. A comma for a point stays text, and the model says that it is no number.
+- A cell is text. Only where the model takes a number does a plain number become one: a name may be
+  `null`, and the field `0611` is not 393. A comma for a point stays text, which the model then refuses as no number.
 - `external_id` is the institution's own number of the learner: it stays with the issuer and is in no credential.
 """
 
@@ -24,24 +24,24 @@ from shared.credential.model import MicroCredential
 EXTERNAL_ID = "external_id"
 """The column that stays with the issuer."""
 
-SHORT = {
+SHORT_NAMES = {
     "given_name": "holder.given_name",
     "family_name": "holder.family_name",
     "full_name": "holder.full_name",
     "date_of_birth": "holder.date_of_birth",
     "grade": "assessment.grade",
 }
-"""Short names of columns, and the path each stands for."""
+"""Short names of columns, and the path of each."""
 
 ISSUERS_OWN = frozenset({"offer", "parts"})
-"""Members of a credential that its issuer says, and no draft."""
+"""Members of a credential that only its issuer sets."""
 
 _PATH = re.compile(r"[a-z_]{1,40}(?:\.[A-Za-z0-9_-]{1,40}){0,7}")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?")
 
 
 class Column(NamedTuple):
-    """What a column sets: a dotted path in a draft, and whether a number stands there."""
+    """What a column sets: a dotted path in a draft, and whether it takes a number."""
 
     path: str
     is_number: bool = False
@@ -53,7 +53,7 @@ def column(name: str) -> Column | None:
     plain = "_".join(name.split()).lower()
     if plain == EXTERNAL_ID:
         return Column(EXTERNAL_ID)
-    path = SHORT.get(plain, plain)
+    path = SHORT_NAMES.get(plain, plain)
     kinds: list[Any] = [] if path.partition(".")[0] in ISSUERS_OWN else [MicroCredential]
     for step in path.split("."):
         kinds = [inner for kind in kinds for inner in _member(kind, step)]
@@ -61,14 +61,12 @@ def column(name: str) -> Column | None:
 
 
 def path_of(name: str) -> str | None:
-    """The path that a member's name stands for in a line of JSON, or None where it is none; which members there are is the
-    model's to say.
-    """
-    return SHORT.get(name, name) if _PATH.fullmatch(name) else None
+    """The path of a member's name in a line of JSON, or None where it is none; the model decides which members there are."""
+    return SHORT_NAMES.get(name, name) if _PATH.fullmatch(name) else None
 
 
 def cell(where: Column, text: str) -> Any:
-    """What a cell says there: a number where one belongs and stands, otherwise its text without the blanks around it."""
+    """The value of a cell: a number where the column takes one and the text is one, else the text, without blanks around."""
     plain = text.strip()
     if where.is_number and _NUMBER.fullmatch(plain):
         return float(plain) if "." in plain else int(plain)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from services.issuer.cohorts.domain import LARGEST_FILE, CohortState, RowStatus
+from services.issuer.cohorts.domain import LARGEST_FILE_BYTES, CohortState, RowStatus
 from services.issuer.cohorts.reading import MediaType
 from services.issuer.credentials.commands import DEFAULT_FORMATS, Formats, WrittenDraft
 from shared.clock import Instant
 from shared.events.base import Slug
 from shared.web.command import Command, View
 
-LONGEST_FILE = -(-LARGEST_FILE // 3) * 4
+LONGEST_FILE_CHARACTERS = -(-LARGEST_FILE_BYTES // 3) * 4
 """Characters of the largest file in base64."""
 
-LARGEST_BODY = LONGEST_FILE + 256 * 1024
+LARGEST_BODY_BYTES = LONGEST_FILE_CHARACTERS + 256 * 1024
 """Bytes of a request with such a file and a template."""
 
 
@@ -26,10 +26,10 @@ class CheckCohort(Command):
     offer: Slug | None = None
     """An offer of the institution, from which they are issued."""
     template: WrittenDraft = Field(default={}, examples=[{"title": "Data literacy", "workload": {"ects": 2, "hours": 52}}])
-    """The draft that all learners share, without `holder`, over what the offer says. What a row says wins over both."""
+    """The draft that all learners share, without `holder`, over what the offer has. What is in a row wins over both."""
     media_type: MediaType
     """What kind of file it is."""
-    file: str = Field(max_length=LONGEST_FILE, examples=["Z2l2ZW5fbmFtZSxmYW1pbHlfbmFtZQpNYXJpLE1hYXNpa2FzCg=="])
+    file: str = Field(max_length=LONGEST_FILE_CHARACTERS, examples=["Z2l2ZW5fbmFtZSxmYW1pbHlfbmFtZQpNYXJpLE1hYXNpa2FzCg=="])
     """The file itself, in base64 (RFC 4648, 4); at most 10 MB and 10,000 rows."""
     formats: Formats = DEFAULT_FORMATS
     """In which formats each credential is signed."""
@@ -43,7 +43,7 @@ class FaultView(View):
     """One thing that is wrong with a row."""
 
     path: str
-    """Where in the draft; empty for the row as a whole."""
+    """Where in the draft; empty for all of the row."""
     rule: str
     message: str
 
@@ -68,7 +68,7 @@ class CohortCheckView(View):
 
 
 class CohortView(View):
-    """How a cohort stands; nothing personal."""
+    """How far a cohort is; nothing personal."""
 
     id: str
     institution: str

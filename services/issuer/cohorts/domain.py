@@ -23,15 +23,15 @@ MOST_ROWS = 10_000
 MOST_COLUMNS = 200
 """Columns of one file."""
 
-LARGEST_FILE = 10 * 1024 * 1024
+LARGEST_FILE_BYTES = 10 * 1024 * 1024
 """Bytes of one file."""
 
-CHUNK = 50
+ROWS_PER_CHUNK = 50
 """Rows that are kept in one document and issued in one transaction: enough to share its cost, few enough to wait for."""
 
 
 class CohortUnreadable(Invalid):
-    """422: the file is not of the kind that it is said to be, or has no learners in it."""
+    """422: the file is not of the kind that the request names, or has no learners in it."""
 
     title = "The cohort's file could not be read."
 

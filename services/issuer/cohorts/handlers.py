@@ -14,7 +14,7 @@ import orjson
 from services.issuer.cohorts import repository
 from services.issuer.cohorts.checking import faults_of, read_rows, table, template_of
 from services.issuer.cohorts.commands import CheckCohort, CohortCheckView, CohortRowView, CohortView, FaultView, IssueCohort
-from services.issuer.cohorts.domain import CHUNK, CohortEnded, CohortRefused, CohortRow, RowStatus
+from services.issuer.cohorts.domain import ROWS_PER_CHUNK, CohortEnded, CohortRefused, CohortRow, RowStatus
 from services.issuer.cohorts.repository import KeptRow, StoredCohort
 from services.issuer.cohorts.template import CohortTemplate
 from services.issuer.context import IssuerContext
@@ -27,8 +27,8 @@ from shared.ids import new_ref
 from shared.log.outbox import Unit
 from shared.store.port import Reader
 
-ROW = "row"
-"""The use of a box that holds what a row says (`sealing`)."""
+ROW_USE = "row"
+"""The use of a box that holds what a row says (`encryption`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ async def cancel_cohort(unit: Unit, cohort: str, tenant: str | None) -> CohortVi
 async def result(reader: Reader, cohort: str, tenant: str | None) -> AsyncIterator[bytes]:
     """Each row of a cohort as a line of JSON, a chunk at a time: its status as of now, and its credential."""
     total = (await repository.find_cohort(reader, cohort, tenant)).rows
-    for start in range(0, total, CHUNK):
+    for start in range(0, total, ROWS_PER_CHUNK):
         stored = await repository.find_cohort(reader, cohort, tenant)
         rows = await repository.rows_from(reader, cohort, start)
         lines = [await _line(reader, stored, row, start + at) for at, row in enumerate(rows)]
@@ -128,8 +128,8 @@ def view_of(cohort: StoredCohort) -> CohortView:
 
 
 def _encrypted(row: CohortRow, identity: CredentialIdentity) -> KeptRow:
-    said = orjson.dumps({"values": row.values, "external_id": row.external_id})
-    return KeptRow(row.number, identity.ref, encryption.encrypt(identity.key, identity.ref, ROW, said))
+    contents = orjson.dumps({"values": row.values, "external_id": row.external_id})
+    return KeptRow(row.number, identity.ref, encryption.encrypt(identity.key, identity.ref, ROW_USE, contents))
 
 
 async def _line(reader: Reader, cohort: StoredCohort, row: KeptRow, at: int) -> CohortRowView:
@@ -139,7 +139,7 @@ async def _line(reader: Reader, cohort: StoredCohort, row: KeptRow, at: int) -> 
     formats = open_credential(issued, key) if issued and key else {}
     return CohortRowView(
         row=row.number,
-        external_id=orjson.loads(encryption.decrypt(key, row.ref, ROW, row.box))["external_id"] if key else None,
+        external_id=orjson.loads(encryption.decrypt(key, row.ref, ROW_USE, row.box))["external_id"] if key else None,
         ref=row.ref,
         status=_status(cohort, at, is_open=key is not None, is_issued=issued is not None, is_refused=bool(faults)),
         credential=next(iter(formats.values()), None),

@@ -3,9 +3,9 @@
 Rules
 - The kind is the one that the caller names; a file of another kind is refused, never guessed at.
 - The first row of a table names its columns. One that is not known, has no name, comes twice or lies within another is a
-  fault of the header; then no row is looked at.
-- An empty cell says nothing: what the template says stands. A cell beyond the header, and a formula, are faults.
-- Two rows that say the same are a fault unless each has an `external_id`, which stands once in a file.
+  fault of the header; then no row is read.
+- An empty cell sets nothing: the value of the template stays. A cell beyond the header, and a formula, are faults.
+- Two rows with the same values are a fault unless each has an `external_id`. An `external_id` comes once in a file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ import orjson
 
 from services.issuer.cohorts import sheets, tables
 from services.issuer.cohorts.columns import EXTERNAL_ID, Column, cell, column, path_of
-from services.issuer.cohorts.domain import LARGEST_FILE, MOST_COLUMNS, MOST_ROWS, CohortRow, CohortTooLarge, CohortUnreadable
+from services.issuer.cohorts.domain import (
+    LARGEST_FILE_BYTES,
+    MOST_COLUMNS,
+    MOST_ROWS,
+    CohortRow,
+    CohortTooLarge,
+    CohortUnreadable,
+)
 from shared.credential.faults import Fault, as_members
 
 MediaType = Literal["text/csv", "application/x-ndjson", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"]
@@ -39,14 +46,14 @@ class ColumnsRefused(CohortUnreadable):
 
 def read(raw: bytes, media_type: MediaType) -> list[CohortRow]:
     """The rows of a file. Raises `CohortTooLarge`, `CohortUnreadable`; what is wrong with a row is in the row."""
-    if len(raw) > LARGEST_FILE:
-        raise CohortTooLarge(f"A file has at most {LARGEST_FILE // 1024 // 1024} MB; split it into several cohorts.")
+    if len(raw) > LARGEST_FILE_BYTES:
+        raise CohortTooLarge(f"A file has at most {LARGEST_FILE_BYTES // 1024 // 1024} MB; split it into several cohorts.")
     rows = list(islice(_READERS[media_type](raw), MOST_ROWS + 1))
     if len(rows) > MOST_ROWS:
         raise CohortTooLarge(f"A cohort has at most {MOST_ROWS:,} rows; split it into several.")
     if not rows:
         raise CohortUnreadable("The file has no learners in it; give each a row below the names of the columns.")
-    return list(_told_apart(rows))
+    return list(_repeats_marked(rows))
 
 
 def _from_records(records: Iterator[tuple[int, Sequence[Any]]]) -> Iterator[CohortRow]:
@@ -65,33 +72,33 @@ def _columns(header: Sequence[Any]) -> list[Column]:
     found = [column(name) if isinstance(name, str) else None for name in names]
     faults = [fault for at, one in enumerate(found) if (fault := _column_fault(at, one, found))]
     if faults:
-        said = " ".join(f"{fault.path}: {fault.message}." for fault in faults[:5])
-        raise ColumnsRefused(f"Correct the first row. {said}", faults=as_members(faults))
+        first = " ".join(f"{fault.path}: {fault.message}." for fault in faults[:5])
+        raise ColumnsRefused(f"Correct the first row. {first}", faults=as_members(faults))
     return [one for one in found if one]
 
 
 def _column_fault(at: int, one: Column | None, all_of_them: Sequence[Column | None]) -> Fault | None:
-    place = f"column {at + 1}"
+    path = f"column {at + 1}"
     if one is None:
-        return Fault(place, "unknown-column", "a draft has no member of that name; name one such as holder.given_name")
+        return Fault(path, "unknown-column", "a draft has no member of that name; name one such as holder.given_name")
     before = [other.path for other in all_of_them[:at] if other]
     if one.path in before:
-        return Fault(place, "duplicate-column", "an earlier column says the same; keep one of them")
-    if any(f"{one.path}.".startswith(f"{path}.") or f"{path}.".startswith(f"{one.path}.") for path in before):
-        return Fault(place, "column-within-column", "an earlier column holds this one, or a part of it; keep one of them")
+        return Fault(path, "duplicate-column", "an earlier column says the same; keep one of them")
+    if any(f"{one.path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one.path}.") for other in before):
+        return Fault(path, "column-within-column", "an earlier column holds this one, or a part of it; keep one of them")
     return None
 
 
 def _row(number: int, record: Sequence[Any], columns: Sequence[Column]) -> CohortRow:
     faults = [
         Fault(one.path, "formula", "it is a formula or an error; paste it as a value")
-        for one, said in zip(columns, record, strict=False)
-        if said is sheets.FORMULA
+        for one, value in zip(columns, record, strict=False)
+        if value is sheets.FORMULA
     ]
     if any(record[len(columns) :]):
         faults.append(Fault("", "too-many-cells", "it has more cells than the first row names; check quotes and delimiters"))
-    said = zip(columns, record, strict=False)
-    values = {one.path: cell(one, text) for one, text in said if isinstance(text, str) and text.strip()}
+    cells = zip(columns, record, strict=False)
+    values = {one.path: cell(one, text) for one, text in cells if isinstance(text, str) and text.strip()}
     return _identified(number, values, faults)
 
 
@@ -100,10 +107,10 @@ def _from_lines(lines: Iterator[tuple[int, Any]]) -> Iterator[CohortRow]:
         if not isinstance(value, dict) or len(value) > MOST_COLUMNS:
             yield CohortRow(number, {}, faults=(_NOT_A_LINE,), is_read=False)
             continue
-        said = [(path_of(name), member) for name, member in value.items() if member is not None]
-        values = {path: member for path, member in said if path is not None}
-        faults = [_UNKNOWN for path, _ in said if path is None][:1]
-        if len(values) < sum(path is not None for path, _ in said):
+        members = [(path_of(name), member) for name, member in value.items() if member is not None]
+        values = {path: member for path, member in members if path is not None}
+        faults = [_UNKNOWN for path, _ in members if path is None][:1]
+        if len(values) < sum(path is not None for path, _ in members):
             faults.append(_TWICE)
         yield _identified(number, values, faults)
 
@@ -117,7 +124,7 @@ def _identified(number: int, values: dict[str, Any], faults: list[Fault]) -> Coh
     return CohortRow(number=number, values=values, external_id=external_id, faults=tuple(faults), is_read=not faults)
 
 
-def _told_apart(rows: Sequence[CohortRow]) -> Iterator[CohortRow]:
+def _repeats_marked(rows: Sequence[CohortRow]) -> Iterator[CohortRow]:
     """The rows, with a fault in each that repeats an earlier one."""
     ids: dict[str, int] = {}
     contents: dict[bytes, CohortRow] = {}

@@ -1,8 +1,8 @@
 """How cohorts are stored: one document that counts, and the rows, each encrypted under the key of its credential.
 
-- What became of a row is not written down a second time: below `next`, it was refused (and says why), its credential is
-  there, or it was erased. So an issued row costs nothing but its credential.
-- The cohort's version is the guard: who issues a chunk moves `next` from where it read it, in the same transaction.
+- What became of a row is not stored a second time. Below `next` it was refused (and its reason is there), issued (and its
+  credential is there), or erased. So an issued row costs nothing but its credential.
+- The cohort's version is the guard: the transaction that keeps a chunk moves `next` on from where it was read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple
 
-from services.issuer.cohorts.domain import CHUNK, CohortState, CohortUnknown
+from services.issuer.cohorts.domain import ROWS_PER_CHUNK, CohortState, CohortUnknown
 from services.issuer.credentials.commands import FormatName
 from shared.credential.faults import Fault, as_members
 from shared.errors import Misconfigured
@@ -21,7 +21,7 @@ COHORTS = Collection("cohorts", (Index(("state",)), Index(("institution",))))
 """By id: a `StoredCohort`."""
 
 COHORT_ROWS = Collection("cohort_rows")
-"""By `<id>/<page>`: `{rows}`, `CHUNK` of them, each its number, ref, and box (encrypted under the ref's key)."""
+"""By `<id>/<page>`: `{rows}`, `ROWS_PER_CHUNK` of them, each its number, ref, and box (encrypted under the ref's key)."""
 
 COHORT_REFUSALS = Collection("cohort_refusals")
 """By `<id>/<number>`: `{faults}` of a row that was refused after the cohort was accepted."""
@@ -83,8 +83,11 @@ class KeptRow(NamedTuple):
 async def insert_cohort(tx: Transaction, cohort: StoredCohort, rows: Sequence[KeptRow]) -> None:
     """Keep an accepted cohort with its rows."""
     await tx.insert(COHORTS, cohort.id, cohort.to_row())
-    pages = [rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK)]
-    kept = [(_page(cohort.id, number * CHUNK), {"rows": [list(row) for row in page]}) for number, page in enumerate(pages)]
+    pages = [rows[start : start + ROWS_PER_CHUNK] for start in range(0, len(rows), ROWS_PER_CHUNK)]
+    kept = [
+        (_page(cohort.id, number * ROWS_PER_CHUNK), {"rows": [list(row) for row in page]})
+        for number, page in enumerate(pages)
+    ]
     await tx.insert_many(COHORT_ROWS, kept)
 
 
@@ -103,7 +106,7 @@ async def cohorts_in(reader: Reader, *states: CohortState) -> list[StoredCohort]
 
 
 async def rows_from(reader: Reader, cohort: str, start: int) -> list[KeptRow]:
-    """The rows of the chunk that begins with the row at `start`; a chunk begins at a multiple of `CHUNK`."""
+    """The rows of the chunk that begins with the row at `start`; a chunk begins at a multiple of `ROWS_PER_CHUNK`."""
     page = await reader.get(COHORT_ROWS, _page(cohort, start))
     if page is None:
         raise RowsLost("Restore the issuer's store from a backup.")

@@ -1,10 +1,10 @@
 """Spreadsheets (XLSX, ISO/IEC 29500): the first sheet as records of text, within limits, with nothing evaluated. Pure.
 
 Rules
-- A workbook is a ZIP of XML: what it says it unpacks to is bounded before any of it is unpacked, and no entry gives more
-  than it says; then its tags are counted, before any is parsed. The XML is read by defusedxml: no entities.
-- Tags are counted by what they are, not by the part they stand in, since a workbook itself says which part is which: rows,
-  cells and texts are read one by one; of all others (styles, names, text runs) the reader makes objects that stay.
+- A workbook is a ZIP of XML. The size that it claims to unpack to is bounded before any of it is unpacked, and no entry
+  gives more than it claims. Then its tags are counted, before any is parsed. The XML is read by defusedxml: no entities.
+- Tags are counted by their names in all parts, since a workbook itself names its parts. Rows, cells and texts are read one
+  by one; of all others (styles, names, text runs) the reader makes objects that stay in memory.
 - Formulas are never evaluated and what a program last made of them is not trusted: each is a fault at its row and column.
 - A number is written as it counts (`5`, not `5.0`), a date without a time as `2026-11-24`.
 """
@@ -27,7 +27,7 @@ from services.issuer.cohorts.domain import CohortTooLarge, CohortUnreadable
 
 assert DEFUSEDXML, "a spreadsheet is read by defusedxml"
 
-LARGEST_UNPACKED = 64 * 1024 * 1024
+LARGEST_UNPACKED_BYTES = 64 * 1024 * 1024
 """Bytes that a workbook unpacks to: ten thousand learners of twenty columns have 15 million."""
 
 MOST_ENTRIES = 1_000
@@ -49,7 +49,7 @@ LONGEST_FORMULA = 8 * 1024
 """Bytes of a formula; Excel's own limit is 8,192 characters."""
 
 MOST_CELLS = 2_000_000
-"""Cells that are looked at, empty ones counted where a row is written out."""
+"""Cells that are read, empty ones counted where a row is written out."""
 
 _CELL_TAGS = re.compile(rb"</?(?:[\w.-]+:)?(?:row|c|v|is|t|si)[\s/>]")
 _FORMULA = re.compile(rb"<(?:[\w.-]+:)?f[\s/>]")
@@ -58,26 +58,24 @@ _BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Ru
 """What the archive's reader raises: damage, encryption, an unknown method."""
 
 FORMULA = object()
-"""Stands for a cell that holds a formula, or the error that one gave."""
+"""In place of the text of a cell that holds a formula, or the error that one gave."""
 
 _NOT_XLSX = "The file is not an XLSX workbook that can be read; save it as an Excel workbook (.xlsx), or as CSV UTF-8."
 
-_FORMULAS = (
-    "The workbook has more or longer formulas than are looked at; paste the columns as values, or save it as CSV UTF-8."
-)
+_FORMULAS = "The workbook has more or longer formulas than are read; paste the columns as values, or save it as CSV UTF-8."
 
 
 def records(raw: bytes) -> Iterator[tuple[int, list[Any]]]:
-    """Each row of the first sheet that says anything, with its number: text, or `FORMULA`. Raises `CohortUnreadable`,
+    """Each row of the first sheet that has any text, with its number: text, or `FORMULA`. Raises `CohortUnreadable`,
     `CohortTooLarge`.
     """
     _require_small(raw)
-    looked_at = 0
+    cells = 0
     for number, row in _rows(raw):
-        looked_at += len(row) + 1
-        if looked_at > MOST_CELLS:
+        cells += len(row) + 1
+        if cells > MOST_CELLS:
             raise CohortTooLarge("The sheet has too many cells; remove empty rows and columns, or save it as CSV UTF-8.")
-        record = [_said(cell) for cell in row]
+        record = [_text(cell) for cell in row]
         if any(record):
             yield number, record
 
@@ -86,7 +84,7 @@ def _require_small(raw: bytes) -> None:
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             entries = archive.infolist()
-            small = len(entries) <= MOST_ENTRIES and sum(entry.file_size for entry in entries) <= LARGEST_UNPACKED
+            small = len(entries) <= MOST_ENTRIES and sum(entry.file_size for entry in entries) <= LARGEST_UNPACKED_BYTES
             small = small and _is_small([_counted(archive.read(entry)) for entry in entries])
     except _BROKEN_ZIP:
         raise CohortUnreadable(_NOT_XLSX) from None
@@ -135,7 +133,7 @@ def _rows(raw: bytes) -> Iterator[tuple[int, Any]]:
     try:
         book = openpyxl.load_workbook(io.BytesIO(raw), read_only=True, keep_links=False)
         sheet = book.worksheets[0]
-        sheet.reset_dimensions()  # what a file says of its own size need not be so
+        sheet.reset_dimensions()  # the size that a file claims need not be true
         yield from enumerate(sheet.iter_rows(), 1)
         book.close()
     except MemoryError:
@@ -144,7 +142,7 @@ def _rows(raw: bytes) -> Iterator[tuple[int, Any]]:
         raise CohortUnreadable(_NOT_XLSX) from None
 
 
-def _said(cell: Any) -> Any:
+def _text(cell: Any) -> Any:
     value = cell.value
     if cell.data_type in ("f", "e"):
         return FORMULA

@@ -1,9 +1,9 @@
-"""A template and a row make a draft: what the row says wins, at its very place. Pure.
+"""A template and a row make a draft: a value of the row wins, at its path. Pure.
 
 Rules
-- A row's value replaces what stands at its path; a mapping for a part (`level`) is laid over that part, member by member.
+- A row's value replaces the template's at its path; a mapping for a part (`level`) is laid over that part, by members.
 - The template is brought into its full form once (`shorthand.expand`), and of a row only what the row touches.
-- A template speaks of no learner: a `holder` in it would be everybody's.
+- A template names no learner: all rows would get its `holder`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class CohortTemplate:
 
 
 def _put(before: Any, rest: list[str], value: Any, *, is_part: bool) -> Any:
-    """What stood there with `value` at the rest of the path; what stood there is not changed."""
+    """A copy of `before` with `value` at the rest of the path."""
     here = before if isinstance(before, Mapping) else {}
     if rest:
         return {**here, rest[0]: _put(here.get(rest[0]), rest[1:], value, is_part=False)}

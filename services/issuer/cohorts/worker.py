@@ -2,12 +2,12 @@
 
 - A chunk is drafted outside any transaction, as any credential is: built, checked, rehearsed, signed, encrypted, under the
   references and keys that were fixed when the cohort was accepted.
-- One transaction keeps it: credentials, places, events, refusals, and the cohort's `next` from where it was read. Whoever
-  else came first, or was killed, has moved it or has not: there is neither a gap nor a double.
-- What came in between (an accreditation, a place, a key destroyed) makes the chunk be drafted again, under the same
-  references. What is refused now is marked with its reason and stops nobody else.
-- What a cancelled job did not come to is made unreadable: its keys are destroyed.
-What is lost if the process dies here: signatures that nobody has seen. The next one goes on from `next`.
+- One transaction keeps it: credentials, places, events, refusals, and the cohort's `next`, moved on from where it was read.
+  Another process has moved it already or has not, so there is neither a gap nor a double.
+- If something came in between (an accreditation, a place, a key destroyed), the chunk is drafted again under the same
+  references. A row that is refused now is marked with its reason; the others go on.
+- The rows that a cancelled job did not come to are made unreadable: their keys are destroyed.
+What is lost if the process dies here: signatures that no one has seen. The next process goes on from `next`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import orjson
 
 from services.issuer.cohorts import repository
 from services.issuer.cohorts.domain import faults_in
-from services.issuer.cohorts.handlers import ROW
+from services.issuer.cohorts.handlers import ROW_USE
 from services.issuer.cohorts.repository import KeptRow, StoredCohort
 from services.issuer.cohorts.template import CohortTemplate
 from services.issuer.context import IssuerContext
@@ -38,8 +38,8 @@ from shared.store.port import DuplicateKey, VersionConflict
 from shared.tasks.wakeups import wait_for
 from shared.telemetry import get_logger
 
-LOOK = 1.0
-"""Seconds between two looks for cohorts that another process has accepted."""
+POLL_SECONDS = 1.0
+"""Seconds after which it is looked again for cohorts that another process has accepted."""
 
 _log = get_logger("cohorts")
 
@@ -57,7 +57,7 @@ class Chunk:
 
 
 class Worker:
-    """The one who issues, in the process that leads."""
+    """Issues what was accepted, in the process that leads."""
 
     def __init__(self, context: IssuerContext, outbox: Outbox) -> None:
         self._context = context
@@ -69,7 +69,7 @@ class Worker:
             self._context.accepted.clear()
             while await self.round():
                 continue
-            await wait_for(self._context.accepted, LOOK)
+            await wait_for(self._context.accepted, POLL_SECONDS)
 
     async def round(self) -> bool:
         """One chunk of each cohort that has not ended; whether any of them moved."""
@@ -99,7 +99,7 @@ class Worker:
         rows = await repository.rows_from(context.store, cohort.id, cohort.next)
         chunk = Chunk(cohort, len(rows), await credentials.erased_early(context.store, cohort.institution))
         template = CohortTemplate(cohort.template)
-        # side by side: many drafts go stage by stage, which is faster, and nobody else waits for all of them
+        # side by side: many drafts go stage by stage, which is faster, and other requests have their turn between
         made = await asyncio.gather(*(self._draft(chunk, template, row) for row in rows))
         chunk.drafts = [draft for draft in made if draft is not None]
         await self._outbox.transact(lambda unit: keep(unit, chunk), cohort.actor)
@@ -112,7 +112,7 @@ class Worker:
             chunk.erased += 1
             return None
         try:
-            values = orjson.loads(encryption.decrypt(key, row.ref, ROW, row.box))["values"]
+            values = orjson.loads(encryption.decrypt(key, row.ref, ROW_USE, row.box))["values"]
             order = IssueCredential.model_construct(
                 institution=cohort.institution,
                 offer=cohort.offer,
@@ -144,7 +144,7 @@ class Worker:
 
 
 async def keep(unit: Unit, chunk: Chunk) -> None:
-    """Keep a chunk and say what was issued; raises `DraftOutdated` or `VersionConflict` where something came first."""
+    """Keep a chunk and emit what was issued; raises `DraftOutdated` or `VersionConflict` where something came first."""
     tx, cohort = unit.tx, chunk.cohort
     done = cohort.next + chunk.rows
     await repository.move(

@@ -39,11 +39,13 @@ Corrector = Annotated[Caller, requires("credentials:correct")]
 Eraser = Annotated[Caller, requires("credentials:erase")]
 CredentialRef = Annotated[str, Path(pattern=f"^{REF}$", description="A credential's reference.")]
 
-ERASED = problem_responses(410)
-"""A request whose answer was erased with its credential."""
+ERASED_RESPONSE = problem_responses(410)
+"""What the API documents say of a request whose answer was erased with its credential."""
 
 
-@routes.post("/credentials", status_code=201, response_model=IssuedCredentialView, dependencies=[KEYED], responses=ERASED)
+@routes.post(
+    "/credentials", status_code=201, response_model=IssuedCredentialView, dependencies=[KEYED], responses=ERASED_RESPONSE
+)
 async def issue(request: Request, caller: Issuer, command: IssueCredential) -> Response:
     """Issue a micro-credential. The answer holds the signed credential, to hand to its holder."""
     require_institution(command.institution, caller.institution)
@@ -66,7 +68,7 @@ async def check(request: Request, caller: Issuer, command: CheckCredential) -> C
     status_code=201,
     response_model=IssuedCredentialView,
     dependencies=[KEYED],
-    responses=ERASED,
+    responses=ERASED_RESPONSE,
 )
 async def correct(request: Request, caller: Corrector, ref: CredentialRef, command: CorrectCredential) -> Response:
     """Issue a corrected credential. The earlier one is revoked as superseded as soon as this one is registered; where that
@@ -126,7 +128,7 @@ async def read(request: Request, caller: Reader, ref: CredentialRef) -> IssuedCr
 
 
 def require_may_replace(caller: Caller, replaced: str | None) -> None:
-    """Replacing a credential ends it: who may only issue may not (`ScopeMissing`)."""
+    """Raise `ScopeMissing` where the caller may issue and not correct: replacing a credential ends it."""
     if replaced is not None:
         require_scope(caller, "credentials:correct")
 

@@ -40,7 +40,7 @@ class CheckCredential(Command):
     formats: Formats = DEFAULT_FORMATS
     """In which formats it is signed, all under one ref; the first is the one that the answer's `credential` holds."""
     credential: WrittenDraft = Field(examples=[{"title": "Data literacy", "workload": {"ects": 2, "hours": 52}}])
-    """The micro-credential: its eleven mandatory elements and what else is to be said."""
+    """The micro-credential: its eleven mandatory elements, and optional ones."""
     valid_from: Instant | None = None
     """From when it holds; by default from the date of issuing."""
     valid_until: Instant | None = None
@@ -62,7 +62,7 @@ class CorrectCredential(Command):
     """In which formats it is signed."""
 
     credential: WrittenDraft
-    """The whole micro-credential as it should have been."""
+    """The complete micro-credential as it should have been."""
     valid_from: Instant | None = None
     """From when it holds; by default from the date of issuing."""
     valid_until: Instant | None = None
@@ -70,12 +70,12 @@ class CorrectCredential(Command):
 
 
 class CredentialSummary(View):
-    """What the issuer tells of a credential without opening it: nothing personal."""
+    """What the issuer shows of a credential without decrypting it: nothing personal."""
 
     ref: str
     institution: str
     status: IssuedStatus
-    """`issued` until the registry has registered it; then what the registry says of it."""
+    """`issued` until the registry has registered it; from then on its status at the registry."""
     format: str
     commitment: str
     """SHA-256 of what was signed, base64url: what the registry registers."""
@@ -87,7 +87,7 @@ class CredentialSummary(View):
     replaces: str | None
     replaced_by: str | None
     erased: Instant | None = None
-    """When what it said of its learner was erased; null while its issuer can open it."""
+    """When its contents were erased; null while its issuer can decrypt them."""
 
 
 class IssuedCredentialView(CredentialSummary):
@@ -100,7 +100,7 @@ class IssuedCredentialView(CredentialSummary):
 
 
 class AcceptedView(View):
-    """What was accepted in a cohort and is not issued: all there is to tell of it once it is erased."""
+    """A row of a cohort that was erased before it was issued."""
 
     ref: str
     institution: str

@@ -20,7 +20,7 @@ from shared.trust.scope import REFUSALS
 from shared.verification.verdict import TABLE, Outcome, StepResult
 
 IssuedStatus = Literal["issued", "registered", "suspended", "revoked"]
-"""`issued`: signed and handed over, and its registry has not registered it (yet). The rest is the registry's word."""
+"""`issued`: signed, and not registered (yet). The others are its status at the registry."""
 
 _STATUS: dict[Status, IssuedStatus] = {
     Status.ABSENT: "issued",
@@ -34,7 +34,7 @@ PATH_OF_REASON = {**scope.PLACES, "expired": "valid_until", "issued-in-future": 
 
 _STOPPING = (Outcome.FAILED, Outcome.UNKNOWN)
 
-FUTURE = timedelta(days=1)
+MOST_AHEAD = timedelta(days=1)
 """How far the date of issuing may lie ahead: a calendar day begins earlier in the east."""
 
 
@@ -45,15 +45,15 @@ class CredentialRefused(Invalid):
 
 
 class NotForDrafts(Invalid):
-    """422: a draft says what only the issuer may say."""
+    """422: a draft has members that only the issuer may set."""
 
-    title = "The draft says what is not its to say."
+    title = "The draft has members that only the issuer sets."
 
 
-class SaidTwice(Invalid):
-    """422: one thing is said in two places of a request."""
+class GivenTwice(Invalid):
+    """422: one member is given in two places of a request."""
 
-    title = "The request says one thing twice."
+    title = "The request gives one thing twice."
 
 
 class CredentialUnknown(NotFound):
@@ -69,7 +69,7 @@ class NoSigningKey(Conflict):
 
 
 class CredentialReplaced(Conflict):
-    """409: another credential stands in its place already."""
+    """409: another credential has replaced it already."""
 
     title = "The credential was replaced already."
 
@@ -94,7 +94,7 @@ class DraftOutdated(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class CredentialIdentity:
-    """Under which reference a credential goes, and which key seals it. Fixed before it is drafted, so that drafting it again
+    """A credential's reference, and the key that encrypts it. Both are fixed before it is drafted, so that drafting it again
     makes no second one.
     """
 
@@ -104,12 +104,12 @@ class CredentialIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A signed credential that nobody has seen yet; `trust_version` is what it rests on."""
+    """A signed credential that no one has seen yet; `trust_version` is the version of the trust book that it relies on."""
 
     node: str
     event: CredentialIssued
     signed: Mapping[str, bytes]
-    """The credential as it is handed to its holder, by format; the first is the one that was asked for first."""
+    """The credential as its holder gets it, by format; the first is the one that was asked for first."""
     key: bytes
     boxes: Mapping[str, str]
     """The same, each encrypted under `key`."""
@@ -130,12 +130,12 @@ class Draft:
 
 
 def refuse_findings(results: Iterable[StepResult], issued: datetime, now: datetime, objections: Iterable[str] = ()) -> None:
-    """Raise `CredentialRefused` with everything that failed or could not be told in a rehearsal, every objection of the
+    """Raise `CredentialRefused` with every step of a rehearsal that failed or was unknown, every objection of the
     accreditation (`TrustBook.objections`), and a date of issuing that has not come; warnings pass.
     """
     found = [_fault(result.reason or "", result.detail) for result in results if result.outcome in _STOPPING]
-    told = {fault.rule for fault in found}
-    found += [fault for fault in out_of_scope(objections) if fault.rule not in told]
+    named = {fault.rule for fault in found}
+    found += [fault for fault in out_of_scope(objections) if fault.rule not in named]
     found += ahead(issued, now)
     if found:
         raise CredentialRefused(
@@ -150,7 +150,7 @@ def out_of_scope(objections: Iterable[str]) -> list[Fault]:
 
 def ahead(issued: datetime | None, now: datetime) -> list[Fault]:
     """A date of issuing that has not come."""
-    if issued is None or issued <= now + FUTURE:
+    if issued is None or issued <= now + MOST_AHEAD:
         return []
     return [_fault("issued-in-future", "The date of issuing lies in the future; leave it out to issue today.")]
 

@@ -1,11 +1,11 @@
 """From a command to a draft: build, check, rehearse with a throwaway key, sign with the institution's, encrypt.
 
-- A refusal names everything at once: what is missing, malformed, contradictory and outside the accreditation; of a draft
-  that is a credential, what a verifier would find. The institution's key is used only for what has passed the rehearsal.
-- What a refusal rests on may be out of date (an accreditation just announced): before refusing, the book is read again.
-- Between the stages other requests have their turn: none waits for the whole of another, and many that are drafted side by
-  side go stage by stage, which is faster (the tables and code of one stage stay in the processor's caches).
-- 256 random bits lie in the signed bytes: no commitment can be confirmed by guessing who it speaks of.
+- A refusal names everything at once: what is missing, malformed, contradictory and outside the accreditation. If the draft
+  is a complete credential, it names what a verifier would find. The institution's key signs only what has passed this.
+- The trust book may be out of date, for an accreditation may just have been announced. It is read again before a refusal.
+- Between the stages other requests have their turn. Many that are drafted side by side go stage by stage, which is faster:
+  the tables and code of one stage stay in the processor's caches.
+- 256 random bits lie in the signed bytes, so no commitment can be confirmed by guessing who it speaks of.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from services.issuer.credentials.domain import (
     CredentialIdentity,
     CredentialRefused,
     Draft,
+    GivenTwice,
     NoSigningKey,
     NotForDrafts,
-    SaidTwice,
     ahead,
     out_of_scope,
     over,
@@ -55,8 +55,8 @@ T = TypeVar("T")
 Parts = Sequence[PartReference]
 """What a stacked credential names; empty for any other."""
 
-_OURS = {"offer": "name the offer beside the credential", "parts": "hand in the parts by POST /credentials/stack"}
-"""Members that no draft says itself, and how they are said."""
+_OURS = {"offer": "name the offer beside the credential", "parts": "send the parts to POST /credentials/stack"}
+"""Members that no draft may have, and how they are given instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +73,9 @@ class _Ready:
 async def draft_credential(
     context: IssuerContext, command: IssueCredential, identity: CredentialIdentity | None = None, parts: Parts = ()
 ) -> Draft:
-    """A signed credential, ready to be kept, under a new reference unless it has one, with the parts it is to name; raises a
-    refusal that names every fault.
+    """A signed credential, ready to be kept; raises a refusal that names every fault.
+
+    `identity`: its reference and key, where they were fixed before. `parts`: those that it is to name.
     """
     named = identity or CredentialIdentity(new_ref(), encryption.new_key())
     return await _by_the_newest_book(context, lambda: _draft(context, command, named, parts))
@@ -121,7 +122,7 @@ async def _draft(context: IssuerContext, command: IssueCredential, identity: Cre
     signed = {name: form.handed(made, token) for name, (form, made, token) in tokens.items()}
     commitments = {name: commitment(token) for name, (_, _, token) in tokens.items()}
     boxes = {
-        name: encryption.encrypt(identity.key, identity.ref, _use(command, name), whole) for name, whole in signed.items()
+        name: encryption.encrypt(identity.key, identity.ref, _use(command, name), token) for name, token in signed.items()
     }
     return Draft(
         node=context.node,
@@ -137,7 +138,7 @@ async def _draft(context: IssuerContext, command: IssueCredential, identity: Cre
 
 async def _ready(context: IssuerContext, command: CheckCredential, parts: Parts = ()) -> _Ready:
     now = context.clock.now()
-    credential = _built(context, command, await _whole(context, command, parts), now)
+    credential = _built(context, command, await _complete(context, command, parts), now)
     country = credential.awarding_body.country
     wanted = Wanted(credential.credential_type, eqf_of(credential.level, country), credential.isced_f, country)
     signer = await context.signer(command.institution)
@@ -156,9 +157,9 @@ def _use(command: CheckCredential, name: str) -> str:
     return "credential" if name == command.formats[0] else name
 
 
-def _built(context: IssuerContext, command: CheckCredential, whole: Mapping[str, Any], now: datetime) -> MicroCredential:
+def _built(context: IssuerContext, command: CheckCredential, draft: Mapping[str, Any], now: datetime) -> MicroCredential:
     try:
-        return build(whole, now, context.policy.coherence)
+        return build(draft, now, context.policy.coherence)
     except DraftRefused as refusal:
         parts = refusal.parts
         body, level = parts.get("awarding_body"), parts.get("level")
@@ -173,8 +174,8 @@ def _built(context: IssuerContext, command: CheckCredential, whole: Mapping[str,
         raise refusal.and_also([*outside, *ahead(parts.get("issued"), now), *over(parts.get("valid_until"), now)]) from None
 
 
-async def _whole(context: IssuerContext, command: CheckCredential, parts: Parts) -> Mapping[str, Any]:
-    """The draft over its offer's template, and what the issuer itself says: from which offer, of which parts."""
+async def _complete(context: IssuerContext, command: CheckCredential, parts: Parts) -> Mapping[str, Any]:
+    """The draft over its offer's template, and what the issuer adds itself: from which offer, of which parts."""
     written = _written(command)
     ours: dict[str, Any] = {"parts": [part.model_dump(mode="json", exclude_none=True) for part in parts]} if parts else {}
     if command.offer is not None:
@@ -202,7 +203,7 @@ def _written(command: CheckCredential) -> Mapping[str, Any]:
     given = {name: rfc3339(moment) for name, moment in beside.items() if moment is not None}
     twice = [name for name in given if command.credential.get(name) is not None]
     if twice:
-        raise SaidTwice(f"Say {' and '.join(twice)} in the credential or beside it, not in both.")
+        raise GivenTwice(f"Give {' and '.join(twice)} in the credential or beside it, not in both.")
     return {**command.credential, **given} if given else command.credential
 
 
@@ -214,10 +215,10 @@ def _issuance(
 
 
 def _rehearse(context: IssuerContext, ready: _Ready, form: Form, made: Any) -> list[StepResult]:
-    """Sign with a throwaway key and look at the result as a verifier would; raises `CredentialRefused`."""
+    """Sign with a throwaway key and verify the result as a verifier would; raises `CredentialRefused`."""
     signer, key = context.throwaway.take()
-    whole = form.handed(made, form.sign(made, ready.institution, signer))
-    results = rehearse(whole, key, context.policy, ready.now, context.book)
+    token = form.handed(made, form.sign(made, ready.institution, signer))
+    results = rehearse(token, key, context.policy, ready.now, context.book)
     outside = any(step.reason in REFUSALS for step in results)
     objections = context.book.objections(ready.institution.slug, ready.wanted, ready.now) if outside else ()
     refuse_findings(results, ready.credential.issued, ready.now, objections)

@@ -2,8 +2,8 @@
 
 - AES-256-GCM (NIST SP 800-38D): a random key a credential, a random nonce a message. The ref and the use are bound in as
   associated data, so a box that is moved to another row or to another use does not open.
-- One key seals a few messages: the credential in each of its formats, and the stored answer to the request that made it.
-- Who holds both boxes and keys can read: that they lie apart makes erasing possible, and hides nothing from the node itself.
+- One key encrypts a few messages: the credential in each of its formats, and the stored answer to the request that made it.
+- Boxes and keys lie apart so that a credential can be erased. The node itself has both, and can read.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def decrypt(key: bytes, ref: str, use: Use, box: str) -> bytes:
         raw = pybase64.b64decode(box, validate=True)
         return AESGCM(key).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], _bound(ref, use))
     except (InvalidTag, ValueError) as error:
-        raise BoxDamaged("Restore the issuer's store from a backup; what was handed out still verifies.") from error
+        raise BoxDamaged("Restore the issuer's store from a backup; what was issued still verifies.") from error
 
 
 def _bound(ref: str, use: Use) -> bytes:

@@ -1,7 +1,7 @@
 """One function for each command about single credentials.
 
-What is lost if the process dies here: while drafting, a signature that nobody has seen and a place nobody took. Before the
-commit the same; after it nothing: the credential, its place, the event and the answer are durable together.
+What is lost if the process dies here: before the commit a signature that no one has seen, and a place that is still free;
+after it nothing, for the credential, its place, the event and the answer are durable together.
 """
 
 from __future__ import annotations
@@ -72,20 +72,20 @@ async def draft_and_issue(
 
 
 async def issue_credential(unit: Unit, draft: Draft) -> IssuedCredentialView:
-    """Keep a draft and say that it was issued; raises `DraftOutdated`, or why what it replaces cannot be corrected."""
+    """Keep a draft and emit that it was issued; raises `DraftOutdated`, or why what it replaces cannot be corrected."""
     if await replica.trust_version(unit.tx, draft.node) != draft.trust_version:
         raise DraftOutdated("The accreditations have changed meanwhile. Send the request again.")
-    said = draft.event
-    if said.replaces is not None:
-        await _replace(unit, draft, said.replaces)
-        said = said.model_copy(update={"asked_by": actor_pseudonym(unit.actor)})
+    event = draft.event
+    if event.replaces is not None:
+        await _replace(unit, draft, event.replaces)
+        event = event.model_copy(update={"asked_by": actor_pseudonym(unit.actor)})
     try:
         await places.take_place(unit.tx, draft.place, draft.ref)
     except DuplicateKey:
         raise DraftOutdated("Its place in the status list was taken meanwhile. Send the request again.") from None
     await repository.insert_credential(unit.tx, draft)
-    await unit.emit(said)
-    await unit.audit("credential.issue", draft.ref, institution=said.institution, replaces=said.replaces)
+    await unit.emit(event)
+    await unit.audit("credential.issue", draft.ref, institution=event.institution, replaces=event.replaces)
     return _issued(draft)
 
 
@@ -108,7 +108,7 @@ async def erase_credential(
 ) -> CredentialSummary | AcceptedView:
     """Destroy what opens a credential; the proof of it, its status and the chain stay. Erasing again changes nothing.
 
-    What a cohort was accepted with and is not issued is erased likewise, and is not issued then.
+    A row of a cohort that is not issued yet is erased in the same way, and then never issued.
     """
     if await unit.tx.get(repository.CREDENTIALS, ref) is None:
         institution, at, is_new = await repository.erase_early(unit.tx, ref, context.clock.now(), tenant)
@@ -193,5 +193,5 @@ def _issued(draft: Draft) -> IssuedCredentialView:
         replaces=event.replaces,
         replaced_by=None,
         credential=draft.signed[first].decode(),
-        formats={name: whole.decode() for name, whole in draft.signed.items()},
+        formats={name: token.decode() for name, token in draft.signed.items()},
     )

@@ -26,21 +26,21 @@ CREDENTIAL_KEYS = Collection("credential_keys")
 credential, the row it was accepted with, and every stored answer that holds it."""
 
 ERASURES = Collection("erasures")
-"""By ref: `{at}`, when what the credential said of its learner was erased, and the `institution` where that was before it
-was issued. Refs are no names: nothing personal is kept."""
+"""By ref: `{at}`, when the credential was erased, and the `institution` if that was before it was issued. A ref is no name:
+nothing personal is kept."""
 
 ERASED_EARLY = Collection("erased_early")
-"""By institution, empty: its version rises when the key of what was accepted and not issued is destroyed, so a transaction
-can tell whether that came in between."""
+"""By institution, empty. Its version rises when the key of a row is destroyed that was accepted and not issued yet, so a
+transaction can compare it."""
 
 REPLACEMENTS = Collection("replacements")
 """By the ref of the credential that was corrected: `{by}`. One correction each."""
 
-LOST = Collection("lost_credentials")
-"""By ref: `{institution, commitments, issued}` of what was issued after the backup that this store was made from; who holds
-the credential has all of it, this store nothing more."""
+LOST_CREDENTIALS = Collection("lost_credentials")
+"""By ref: `{institution, commitments, issued}` of a credential that was issued after the backup that this store was made
+from. Its holder has all of it; this store has no more than this."""
 
-COLLECTIONS = (CREDENTIALS, CREDENTIAL_KEYS, ERASURES, ERASED_EARLY, REPLACEMENTS, LOST)
+COLLECTIONS = (CREDENTIALS, CREDENTIAL_KEYS, ERASURES, ERASED_EARLY, REPLACEMENTS, LOST_CREDENTIALS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,10 +25,10 @@ class CredentialVault:
             raise Unexpected("The answer could not be kept. Send the request again.")
         return {"ref": result.ref, "box": encryption.encrypt(key, result.ref, "answer", body)}
 
-    async def open(self, reader: Reader, sealed: Mapping[str, Any]) -> bytes | None:
+    async def open(self, reader: Reader, encrypted: Mapping[str, Any]) -> bytes | None:
         """The answer again, or None once the credential was erased."""
-        key = await repository.credential_key(reader, sealed["ref"])
-        return encryption.decrypt(key, sealed["ref"], "answer", sealed["box"]) if key else None
+        key = await repository.credential_key(reader, encrypted["ref"])
+        return encryption.decrypt(key, encrypted["ref"], "answer", encrypted["box"]) if key else None
 
 
 VAULT = CredentialVault()

@@ -2,8 +2,8 @@
 
 - An institution's first key is the file `institution-<slug>`, the ones after it `institution2-<slug>` and so on: up to the
   first hyphen stands the number, so no slug can be mistaken for another's.
-- A key signs from when the registry has announced it until it is retired; which that is, the trust book says.
-- Key files are read in a thread, since they are slow to open, and once; the folder is looked at again when no key serves.
+- A key signs from when the registry has announced it until it is retired; the trust book says so of each.
+- Key files are slow to open: they are read in a thread, and once. The folder is read again when no key will do.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 
-REHEARSALS = 1000
+REHEARSALS_PER_KEY = 1000
 """How many rehearsals one throwaway key serves."""
 
 IsGood = Callable[[str], bool]
@@ -40,7 +40,7 @@ class InstitutionKeys:
         return found
 
     async def make(self, slug: str, is_announced: IsGood) -> LocalSigner:
-        """The institution's newest key that nobody has announced yet, made where there is none."""
+        """The institution's newest key that is not announced yet, made where there is none."""
         async with self._making:
             waiting = await self.newest(slug, lambda kid: not is_announced(kid))
             if waiting is not None:
@@ -60,7 +60,7 @@ class InstitutionKeys:
 
 
 class Throwaway:
-    """A key for rehearsals; nobody trusts it, and it never leaves this object."""
+    """A key for rehearsals. No record trusts it, and it never leaves this object."""
 
     def __init__(self) -> None:
         self._left = 0
@@ -68,17 +68,17 @@ class Throwaway:
         self._key: VerificationKey
 
     def take(self) -> tuple[LocalSigner, VerificationKey]:
-        """The key and its public half; a fresh one every `REHEARSALS` times."""
+        """The key and its public half; a fresh one every `REHEARSALS_PER_KEY` times."""
         if self._left == 0:
             self._signer = LocalSigner.generate(Purpose.INSTITUTION)
             self._key = self._signer.verification_key()
-            self._left = REHEARSALS
+            self._left = REHEARSALS_PER_KEY
         self._left -= 1
         return self._signer, self._key
 
 
-def _newest(held: list[LocalSigner] | tuple[()], is_good: IsGood) -> LocalSigner | None:
-    return next((signer for signer in reversed(held) if is_good(signer.kid)), None)
+def _newest(signers: list[LocalSigner] | tuple[()], is_good: IsGood) -> LocalSigner | None:
+    return next((signer for signer in reversed(signers) if is_good(signer.kid)), None)
 
 
 def _name(slug: str, number: int) -> str:

@@ -1,4 +1,4 @@
-"""What is heard about offers."""
+"""One function for all events about offers."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from shared.log.outbox import Unit
 
 
 async def on_offer(unit: Unit, received: Received[OfferPublished | OfferWithdrawn]) -> None:
-    """Learn what an institution of this nation offers now."""
+    """Learn what an institution of this node offers now."""
     await repository.keep(unit.tx, received.event)

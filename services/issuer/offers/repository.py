@@ -20,13 +20,13 @@ COLLECTIONS = (TEMPLATES,)
 
 
 class OfferUnknown(NotFound):
-    """404: the institution offers nothing of that name, or not any more, or its publication was not heard yet."""
+    """404: the institution offers nothing of that name, or not any more, or its publication has not arrived yet."""
 
     title = "There is no such offer of the institution."
 
 
 class OfferTemplate(NamedTuple):
-    """What an offer says of every credential that is issued from it, and of what parts one is made."""
+    """What every credential that is issued from an offer has in common, and the rule for the parts of a stacked one."""
 
     template: Mapping[str, Any]
     rule: StackRule
@@ -40,15 +40,15 @@ async def find(reader: Reader, institution: str, offer: str) -> OfferTemplate:
     try:
         published = Offer.published(row.body["document"])
     except ValidationError:  # another version of this software published it
-        raise OfferUnknown("It cannot be read here; run one version of this software on the whole node.") from None
+        raise OfferUnknown("It cannot be read here; run one version of this software on all of the node.") from None
     return OfferTemplate(published.template(), published.rule or ANY)
 
 
-async def keep(tx: Transaction, said: OfferPublished | OfferWithdrawn) -> None:
-    """Keep what is said of an offer."""
-    key = said.subject()
-    held = await tx.get(TEMPLATES, key)
-    if isinstance(said, OfferPublished):
-        await tx.put(TEMPLATES, key, {"document": said.document}, expect=held.version if held else 0)
-    elif held is not None:
+async def keep(tx: Transaction, event: OfferPublished | OfferWithdrawn) -> None:
+    """Keep an offer as it was published, or delete it where it was withdrawn."""
+    key = event.subject()
+    kept = await tx.get(TEMPLATES, key)
+    if isinstance(event, OfferPublished):
+        await tx.put(TEMPLATES, key, {"document": event.document}, expect=kept.version if kept else 0)
+    elif kept is not None:
         await tx.delete(TEMPLATES, key)

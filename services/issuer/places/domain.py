@@ -1,6 +1,6 @@
 """Status lists as the issuer fills them: a place for each credential, drawn at random among the free ones. Pure.
 
-Neighbours in a list then tell nothing of who was in one course.
+So two places side by side do not show who was in one course.
 """
 
 from __future__ import annotations

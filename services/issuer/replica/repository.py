@@ -21,13 +21,14 @@ TRUST_FACTS = Collection("trust_facts")
 """By `<origin>/<epoch>/<sequence>/<hash>`: a `TrustRow`."""
 
 TRUST_VERSION = Collection("trust_version")
-"""By origin, empty: its version rises with each trust fact, so a transaction can tell whether anything came in between."""
+"""By origin, empty: its version rises with each trust fact, so a
+transaction can compare it."""
 
 COLLECTIONS = (STATUS_FACTS, TRUST_FACTS, TRUST_VERSION)
 
 
 class TrustRow(TypedDict):
-    """A fact of the trust stream: the event, and where it stands in its origin's log."""
+    """A fact of the trust stream: the event, and its position in its origin's log."""
 
     kind: str
     value: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from services.issuer.context import IssuerContext, require_institution
-from services.issuer.credentials.api import ERASED, Issuer, require_may_replace, transaction_of
+from services.issuer.credentials.api import ERASED_RESPONSE, Issuer, require_may_replace, transaction_of
 from services.issuer.credentials.commands import IssuedCredentialView
 from services.issuer.credentials.handlers import draft_and_issue
 from services.issuer.stacks import handlers
@@ -17,7 +17,11 @@ routes = router("stacks")
 
 
 @routes.post(
-    "/credentials/stack", status_code=201, response_model=IssuedCredentialView, dependencies=[KEYED], responses=ERASED
+    "/credentials/stack",
+    status_code=201,
+    response_model=IssuedCredentialView,
+    dependencies=[KEYED],
+    responses=ERASED_RESPONSE,
 )
 async def stack(request: Request, caller: Issuer, command: StackCredential) -> Response:
     """Issue a larger credential from parts, of any institutions and countries, after its offer's rule."""

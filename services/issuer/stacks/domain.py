@@ -1,6 +1,6 @@
 """When credentials may become parts of a larger one. Pure.
 
-- What this nation's own verifier found of a part minutes ago is what counts, not what the part says of itself.
+- What counts is what this node's own verifier found of a part some minutes ago, not what the part says of itself.
 - All parts are one learner's, each compared with each: the same key or the same name (without regard to case, forms of
   writing and spaces), and no two dates of birth.
 """
@@ -27,7 +27,7 @@ class StackRefused(Invalid):
 
 
 class PresentedReading(NamedTuple):
-    """A part that could be read, where it stands in the request, and what was found of it."""
+    """A part that could be read, its path in the request, and what the verifier found of it."""
 
     path: str
     reading: Reading
@@ -43,8 +43,9 @@ def refuse(faults: Iterable[Fault]) -> None:
 
 def not_found_valid(part: PresentedReading) -> Fault | None:
     """Why the receipt does not make this part good, or None."""
-    said, found = part.reading.credential, part.finding
-    if (found.commitment, found.ref, found.institution) != (part.reading.commitment, said.ref, said.institution.urn):
+    credential, found = part.reading.credential, part.finding
+    of_part = (part.reading.commitment, credential.ref, credential.institution.urn)
+    if (found.commitment, found.ref, found.institution) != of_part:
         return Fault(f"{part.path}.receipt", "receipt-of-another", "it is the receipt of another credential")
     if found.verdict != "valid":
         return Fault(part.path, "part-not-valid", f"this node's verifier found it {found.verdict}: {found.reason}")
@@ -53,12 +54,12 @@ def not_found_valid(part: PresentedReading) -> Fault | None:
 
 def reference(part: PresentedReading) -> PartReference:
     """What the larger credential says of this part."""
-    said = part.reading.credential
-    award = said.credential
-    inner = [name for held in award.parts for name in (held.id, *held.includes)]
+    credential = part.reading.credential
+    award = credential.credential
+    inner = [name for part_of_it in award.parts for name in (part_of_it.id, *part_of_it.includes)]
     return PartReference(
-        id=credential_urn(said.ref),
-        issuer=said.institution.urn,
+        id=credential_urn(credential.ref),
+        issuer=credential.institution.urn,
         format=part.reading.format,
         commitment=part.reading.commitment,
         title=award.title,

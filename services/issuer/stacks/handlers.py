@@ -26,20 +26,20 @@ from shared.trust import receipt
 
 async def stacked(context: IssuerContext, command: StackCredential) -> tuple[IssueCredential, tuple[PartReference, ...]]:
     """The command that issues the larger credential, and the parts it is to name; raises `StackRefused` with every fault."""
-    found = [_handed(context, number, part) for number, part in enumerate(command.parts)]
-    handed = [one for one in found if isinstance(one, PresentedReading)]
-    parts = tuple(domain.reference(one) for one in handed)
+    found = [_read_part(context, number, part) for number, part in enumerate(command.parts)]
+    presented = [one for one in found if isinstance(one, PresentedReading)]
+    parts = tuple(domain.reference(one) for one in presented)
     offer = await offers.find(context.store, command.institution, command.offer) if command.offer else None
     rule = offer.rule if offer else ANY
-    draft = _with_holder(command.credential, handed)
-    whole = drafted_from(offer.template, draft) if offer else expand(draft)
-    claimed = _ects(whole)
+    draft = _with_holder(command.credential, presented)
+    larger = drafted_from(offer.template, draft) if offer else expand(draft)
+    claimed = _ects(larger)
     unread = [one for one in found if isinstance(one, Fault)]
-    domain.refuse([*unread, *_of_parts(handed, whole), *(faults(rule, parts, claimed) if not unread else ())])
-    return _command(command, _with_credits(draft, whole, parts, rule)), parts
+    domain.refuse([*unread, *_of_parts(presented, larger), *(faults(rule, parts, claimed) if not unread else ())])
+    return _command(command, _with_credits(draft, larger, parts, rule)), parts
 
 
-def _handed(context: IssuerContext, number: int, part: PresentedPart) -> PresentedReading | Fault:
+def _read_part(context: IssuerContext, number: int, part: PresentedPart) -> PresentedReading | Fault:
     path = f"parts[{number}]"
     try:
         name = registry.recognise(part.credential)
@@ -61,13 +61,13 @@ def _handed(context: IssuerContext, number: int, part: PresentedPart) -> Present
     return PresentedReading(path, reading, finding)
 
 
-def _of_parts(handed: list[PresentedReading], whole: Mapping[str, Any]) -> Iterator[Fault]:
-    """What stands against single parts: what the verifier found, and whose they are."""
+def _of_parts(presented: list[PresentedReading], larger: Mapping[str, Any]) -> Iterator[Fault]:
+    """The faults of single parts: what the verifier found, and whose they are."""
     try:
-        learners = [Holder.model_validate(whole.get("holder"))]
+        learners = [Holder.model_validate(larger.get("holder"))]
     except ValidationError:
         learners = []  # the draft itself is refused for that, with the path
-    for one in handed:
+    for one in presented:
         if fault := domain.not_found_valid(one):
             yield fault
         holder = one.reading.credential.credential.holder
@@ -79,24 +79,24 @@ def _of_parts(handed: list[PresentedReading], whole: Mapping[str, Any]) -> Itera
             learners.append(holder)
 
 
-def _with_holder(draft: Mapping[str, Any], handed: list[PresentedReading]) -> dict[str, Any]:
+def _with_holder(draft: Mapping[str, Any], presented: list[PresentedReading]) -> dict[str, Any]:
     """The draft with the first part's holder, where it names none."""
-    if draft.get("holder") is not None or not handed:
+    if draft.get("holder") is not None or not presented:
         return dict(draft)
-    holder = handed[0].reading.credential.credential.holder
+    holder = presented[0].reading.credential.credential.holder
     return {**draft, "holder": holder.model_dump(mode="json", exclude_none=True)}
 
 
 def _with_credits(
-    draft: dict[str, Any], whole: Mapping[str, Any], parts: tuple[PartReference, ...], rule: StackRule
+    draft: dict[str, Any], larger: Mapping[str, Any], parts: tuple[PartReference, ...], rule: StackRule
 ) -> dict[str, Any]:
-    """The draft with the parts' credits together, where neither it nor its offer says any workload."""
+    """The draft with the parts' credits together, where neither it nor its offer gives a workload."""
     worth = ects_of(parts, rule.overlaps)
-    return draft if whole.get("workload") is not None or not worth else {**draft, "workload": {"ects": worth}}
+    return draft if larger.get("workload") is not None or not worth else {**draft, "workload": {"ects": worth}}
 
 
-def _ects(whole: Mapping[str, Any]) -> float | None:
-    workload = whole.get("workload")
+def _ects(larger: Mapping[str, Any]) -> float | None:
+    workload = larger.get("workload")
     ects = workload.get("ects") if isinstance(workload, Mapping) else None
     return float(ects) if isinstance(ects, int | float) else None
 
