@@ -1,4 +1,4 @@
-"""Composition root: opens store and bus, wires handlers and the loop over what falls due, returns the app."""
+"""Composition root: opens store and bus, wires handlers and the loops, hands each room what it needs of a higher one."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from fastapi import FastAPI
 
 from services.registry import api, consumer
 from services.registry.catalogue import repository as catalogue
+from services.registry.catalogue.handlers import withdraw_uncovered
 from services.registry.catalogue.index import OfferIndex
+from services.registry.context import RegistryContext
 from services.registry.credentials import repository as credentials
+from services.registry.credentials import status_lists
+from services.registry.credentials.allowance import REVOKED_ALONE
 from services.registry.credentials.handlers import reinstate_due
 from services.registry.revocations import repository as revocations
 from services.registry.revocations.handlers import apply_key_revocations
 from services.registry.settings import RegistrySettings
-from services.registry.status import repository as status
 from services.registry.status.handlers import StatusLists
+from services.registry.trust import cutoffs
 from services.registry.trust import repository as trust
 from services.registry.trust.service_keys import announce_service_keys, look_for_service_keys
 from shared.bus.port import Bus
@@ -35,9 +39,11 @@ SPEC = ServiceSpec(
     name="registry",
     collections=(
         *trust.COLLECTIONS,
+        cutoffs.CUTOFFS,
         *credentials.COLLECTIONS,
+        *status_lists.COLLECTIONS,
+        REVOKED_ALONE,
         *revocations.COLLECTIONS,
-        *status.COLLECTIONS,
         *catalogue.COLLECTIONS,
     ),
     writes=(TRUST, STATUS, REGISTRATIONS, OFFERS),
@@ -59,7 +65,7 @@ API = ApiSpec(
 
 
 def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | None = None) -> FastAPI:
-    """The registry's app; `bus` is handed in where one process shares it. Raises `Misconfigured`."""
+    """The registry's app; `bus` is given where one process shares it. Raises `Misconfigured`."""
     mine = RegistrySettings.of(settings)
 
     @asynccontextmanager
@@ -67,8 +73,10 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
         async with open_floor(app, mine, SPEC, clock, bus) as floor:
             engine = floor.engine
             await engine.when_log_complete(lambda: announce_service_keys(engine), "certificates")
-            app.state.transactions, app.state.status_lists = floor.transactions, _status_lists(mine, engine)
-            app.state.offers = OfferIndex(engine.store)
+            app.state.context = RegistryContext(
+                engine=engine, transactions=floor.transactions, settings=mine, withdraw_uncovered=withdraw_uncovered
+            )
+            app.state.status_lists, app.state.offers = _status_lists(mine, engine), OfferIndex(engine.store)
             engine.spawn_when_complete(lambda: _look_for_due(engine, mine.due_interval), "due")
             engine.spawn_when_complete(lambda: look_for_service_keys(engine), "service keys")
             yield

@@ -1,7 +1,8 @@
-"""The bus door: what the registry hears, and who deals with it; and what it said itself, should it have to hear that again.
+"""Which events the registry receives, and which handler takes each.
 
-It hears its own issuer, and what other nodes offer. The rest of their public streams reaches its archive without a handler
-of its own, so that `/log` serves every origin's entries.
+It receives what its own issuer signed, and what other nodes offer. The other public streams reach its archive without a
+handler, so that `/log` serves the entries of every node. Where its store was restored from an older backup, it receives its
+own events too (`RESTORES`).
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from services.registry.catalogue.handlers import on_offer
-from services.registry.credentials.handlers import on_credential_issued
 from services.registry.credentials.restored import restore_changed, restore_registered
+from services.registry.registration.handlers import on_credential_issued
 from services.registry.revocations.restored import restore_revoked
 from services.registry.trust.restored import restore_accredited, restore_announced, restore_key, restore_withdrawn
 from shared.events.base import ISSUANCE, Event
@@ -51,7 +52,7 @@ RESTORES: Mapping[type[Event], Handler] = dict(
         on(OfferWithdrawn, on_offer),
     )
 )
-"""What its own events did to its state: done again where its store was set back to an older backup."""
+"""Its own events, and what repeats their effect on a store that was restored from an older backup."""
 
 STREAMS = (ISSUANCE.name,)
 """This node's own streams that it listens to."""

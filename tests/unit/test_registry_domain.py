@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from services.registry.credentials import domain as credentials
 from services.registry.credentials.domain import Credential
+from services.registry.credentials.status_lists import MAX_ENTRIES, length_for
 from services.registry.revocations import domain as revocations
 from services.registry.settings import RegistrySettings
-from services.registry.status.domain import MAX_ENTRIES, length_for, list_url
+from services.registry.status.domain import list_url
 from services.registry.trust import domain as trust
 from shared.errors import TestamurError
 from shared.events.entry import digest
-from shared.events.issuance import CredentialIssued
+from shared.events.issuance import CredentialIssued, actor_pseudonym
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialSuspended
 from shared.events.trust import InstitutionAccredited, Scope
 from shared.ids import new_ref
@@ -29,6 +30,7 @@ from shared.status.bitstring import MIN_ENTRIES
 from shared.status.facts import Fact
 from shared.status.fold import fold
 from shared.trust.scope import Wanted
+from shared.two_persons.domain import UNKNOWN_PERSON, SecondPersonNeeded, require_another
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 REF = "3f0c0e0a-8d6c-4a53-9a55-0d3e3c1b7a11"
@@ -192,18 +194,24 @@ def test_a_superseded_key_may_still_be_found_compromised_and_never_the_other_way
 
 
 def operation(**members: Any) -> revocations.Operation:
-    return revocations.Operation(new_ref(), "mari", NOW, "error", NOW, **members)
+    return revocations.Operation(id=new_ref(), asked_by="mari", asked=NOW, reason="error", effective=NOW, **members)
 
 
 def test_the_second_person_is_another_person_and_comes_in_time() -> None:
     asked = operation(refs=(REF,))
     assert revocations.confirm(asked, "jaan", NOW + timedelta(hours=23)).confirmed_by == "jaan"
-    with pytest.raises(revocations.SecondPersonNeeded):
+    with pytest.raises(SecondPersonNeeded):
         revocations.confirm(asked, "mari", NOW)
     with pytest.raises(revocations.OperationOutlived):
         revocations.confirm(asked, "jaan", NOW + timedelta(hours=25))
     with pytest.raises(revocations.OperationNotPending):
         revocations.confirm(operation(refs=(REF,), state="done"), "jaan", NOW)
+
+
+@pytest.mark.parametrize("first", ["mari", actor_pseudonym("mari"), UNKNOWN_PERSON])
+def test_a_person_is_no_second_one_under_a_pseudonym_or_where_the_first_is_unknown(first: str) -> None:
+    with pytest.raises(SecondPersonNeeded):
+        require_another(first, "mari")
 
 
 def test_the_largest_mass_revocation_is_one_event_within_the_limits_of_an_entry() -> None:

@@ -10,12 +10,12 @@ from services.registry.catalogue import handlers
 from services.registry.catalogue.commands import OfferSummary, OfferView, PublishOffer, summary
 from services.registry.catalogue.domain import Listed, Sought, shown
 from services.registry.catalogue.index import OfferIndex
+from services.registry.context import RegistryContext
 from shared.ids import NODE_NAME, SLUG
 from shared.web.auth.bearer import Caller, requires
 from shared.web.idempotency import KEYED
 from shared.web.paging import Page, Paged, page_from
 from shared.web.ratelimit import metered
-from shared.web.request_transaction import RequestTransactions
 from shared.web.strict import router
 
 routes = router("catalogue")
@@ -29,12 +29,12 @@ OfferSlug = Annotated[str, Path(pattern=f"^{SLUG}$", description="The offer's na
 @routes.post("/offers", status_code=201, response_model=OfferView, dependencies=[KEYED])
 async def publish_offer(command: PublishOffer, request: Request, caller: Publisher) -> Response:
     """Offer a micro-credential, in all the federation; published again it is a new version of the same offer."""
-    transactions: RequestTransactions = request.app.state.transactions
+    context = RegistryContext.of(request)
     root = request.scope.get("root_path", "")
-    return await transactions.answer(
+    return await context.transactions.answer(
         request,
         caller,
-        lambda unit: handlers.publish_offer(unit, caller, command, request.app.state.engine.membership.me),
+        lambda unit: handlers.publish_offer(unit, caller, command, context.node),
         status=201,
         headers=lambda made: {"Location": f"{root}/catalogue/{made.name}"},
         required=True,
@@ -44,12 +44,11 @@ async def publish_offer(command: PublishOffer, request: Request, caller: Publish
 @routes.post("/offers/{institution}/{offer}/withdraw", response_model=OfferView, dependencies=[KEYED])
 async def withdraw_offer(institution: Institution, offer: OfferSlug, request: Request, caller: Publisher) -> Response:
     """Offer it no more. What was issued from it stands."""
-    transactions: RequestTransactions = request.app.state.transactions
-    me = request.app.state.engine.membership.me
-    return await transactions.answer(
+    context = RegistryContext.of(request)
+    return await context.transactions.answer(
         request,
         caller,
-        lambda unit: handlers.withdraw_offer(unit, caller, me, institution, offer),
+        lambda unit: handlers.withdraw_offer(unit, caller, context.node, institution, offer),
         required=True,
     )
 
@@ -77,7 +76,7 @@ async def search_catalogue(
     request: Request, response: Response, paging: Paged, sought: Annotated[Sought, Depends(_sought)]
 ) -> Page[OfferSummary]:
     """What is offered in all the federation, by name; for everybody. A short page may have a next one all the same."""
-    membership = request.app.state.engine.membership
+    membership = RegistryContext.of(request).membership
     index: OfferIndex = request.app.state.offers
     passes = sought.test()
 
@@ -91,5 +90,5 @@ async def search_catalogue(
 @routes.get("/catalogue/{node}/{institution}/{offer}", dependencies=[Depends(metered)])
 async def show_offer(node: Node, institution: Institution, offer: OfferSlug, request: Request) -> OfferView:
     """One offer, whole; for everybody."""
-    engine = request.app.state.engine
-    return await handlers.show_offer(engine.store, engine.membership, f"{node}/{institution}/{offer}")
+    context = RegistryContext.of(request)
+    return await handlers.show_offer(context.store, context.membership, f"{node}/{institution}/{offer}")

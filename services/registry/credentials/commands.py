@@ -15,7 +15,7 @@ class RevokeCredential(Command):
     """End a credential for ever."""
 
     reason: PublicReason = "unspecified"
-    """What may be told abroad; whatever else is the case stays at home."""
+    """What other nodes may know; any further reason stays at home."""
     effective: Instant | None = None
     """From when it does not hold; now, unless an earlier time is given."""
 
@@ -24,17 +24,17 @@ class SuspendCredential(Command):
     """Let a credential not hold for now."""
 
     reason: PublicReason = "unspecified"
-    """What may be told abroad."""
+    """What other nodes may know."""
     until: Instant | None = None
     """When the registry reinstates it by itself; by hand, unless it is given."""
 
 
-class CredentialView(View):
-    """What the registry says of a credential to those who look after it."""
+class RegisteredCredentialView(View):
+    """What the registry shows of a credential to the officers who look after it."""
 
     ref: Ref
     status: Literal["active", "suspended", "revoked", "refused"]
-    """`refused`: the registry did not take it, for `reason`; it was never told abroad."""
+    """`refused`: the registry did not register it, for `reason`; no other node was told of it."""
     version: int
     """Rises with each change; the `ETag` that `If-Match` names. 0 when refused."""
     institution: Slug
@@ -51,18 +51,18 @@ class CredentialView(View):
     replaced_by: Ref | None
 
 
-def view(held: Credential) -> CredentialView:
+def view(credential: Credential) -> RegisteredCredentialView:
     """A credential as it is shown."""
-    return CredentialView(
-        ref=held.ref,
-        status=held.status,
-        version=held.version,
-        institution=held.institution,
-        credential_type=held.credential_type,
-        registered=held.registered,
-        effective=held.effective,
-        reason=held.reason,
-        until=held.until,
-        replaces=held.replaces,
-        replaced_by=held.replaced_by,
+    return RegisteredCredentialView(
+        ref=credential.ref,
+        status=credential.status,
+        version=credential.version,
+        institution=credential.institution,
+        credential_type=credential.credential_type,
+        registered=credential.registered,
+        effective=credential.effective,
+        reason=credential.reason,
+        until=credential.until,
+        replaces=credential.replaces,
+        replaced_by=credential.replaced_by,
     )

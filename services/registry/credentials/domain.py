@@ -4,8 +4,8 @@
 - The version is that of the stored document: 1 when registered, and the nth change of status says n in its event.
 - Suspending again replaces the end that was set before; between the two the credential is never active.
 - A time in the future is refused: readers fold every fact they have, so an effect cannot be dated ahead.
-- A registry that was set back takes what it said of its credentials from its own log; where a credential has its place in a
-  status list stands in its issuance alone, and is known once that is heard again.
+- A registry that was restored from an older backup reads from its own log what it had registered and changed. A credential's
+  index in its status list stands in the issuance alone, and is known once that is received again.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from shared.events.issuance import CredentialIssued
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialSuspended, PublicReason
 
-Status = Literal["active", "suspended", "revoked"]
+CredentialStatus = Literal["active", "suspended", "revoked"]
 
-UNKNOWN_REF = "Check the ref. A credential appears here once its issuance has been heard."
-"""The one answer to a ref that is not there, or not the caller's."""
+ADVICE_ON_REF = "Check the ref. A credential appears here once its issuance has been received."
+"""What is advised for a ref that is not there, and the same for one that is not the caller's."""
 
 
 class CredentialNotFound(NotFound):
@@ -57,9 +57,9 @@ class SuspensionOver(Invalid):
     title = "The suspension would be over already."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """What the registry holds of a credential: nothing of its holder, and nothing of what is in it."""
+    """What the registry knows of a credential: nothing of its holder, and nothing of what is in it."""
 
     ref: str
     institution: str
@@ -67,11 +67,11 @@ class Credential:
     credential_type: str
     commitments: Mapping[str, str]
     status_list: str | None
-    """None, like the index: registered by the own log, and its issuance not heard again yet."""
+    """None, like the index, while the credential is known from this registry's own log alone (see above)."""
     status_index: int | None
     registered: datetime
     replaces: str | None = None
-    status: Status = "active"
+    status: CredentialStatus = "active"
     reason: PublicReason | None = None
     effective: datetime | None = None
     until: datetime | None = None
@@ -85,15 +85,15 @@ def register(
     """A credential enters the register; `replaced` is the one of the same institution that it says it replaces."""
     replaces = replaced.ref if replaced else None
     credential = Credential(
-        issued.ref,
-        issued.institution,
-        issued.kid,
-        issued.credential_type,
-        issued.commitments,
-        issued.status_list,
-        issued.status_index,
-        now,
-        replaces,
+        ref=issued.ref,
+        institution=issued.institution,
+        kid=issued.kid,
+        credential_type=issued.credential_type,
+        commitments=issued.commitments,
+        status_list=issued.status_list,
+        status_index=issued.status_index,
+        registered=now,
+        replaces=replaces,
     )
     event = CredentialRegistered(
         ref=issued.ref,
@@ -107,58 +107,74 @@ def register(
 
 
 def revoke(
-    held: Credential, reason: PublicReason, now: datetime, effective: datetime | None = None, replaced_by: str | None = None
+    credential: Credential,
+    reason: PublicReason,
+    now: datetime,
+    effective: datetime | None = None,
+    replaced_by: str | None = None,
 ) -> tuple[Credential, CredentialRevoked]:
     """End a credential for ever, from `effective` (now, unless given) on; raises `CredentialAlreadyRevoked`."""
     since = check_effective(effective, now)
-    after = revoked(held, reason, since, replaced_by)
-    event = CredentialRevoked(ref=held.ref, version=held.version, effective=since, reason=reason, replaced_by=replaced_by)
+    after = revoked(credential, reason, since, replaced_by)
+    event = CredentialRevoked(
+        ref=credential.ref, version=credential.version, effective=since, reason=reason, replaced_by=replaced_by
+    )
     return after, event
 
 
-def revoked(held: Credential, reason: PublicReason, since: datetime, replaced_by: str | None = None) -> Credential:
-    """The credential once it is revoked, by whichever event says so; raises `CredentialAlreadyRevoked`."""
-    if held.status == "revoked":
+def revoked(credential: Credential, reason: PublicReason, since: datetime, replaced_by: str | None = None) -> Credential:
+    """The credential once it is revoked, alone or among many; raises `CredentialAlreadyRevoked`."""
+    if credential.status == "revoked":
         raise CredentialAlreadyRevoked("Nothing is left to do; a revocation cannot be taken back or changed.")
-    return replace(held, status="revoked", reason=reason, effective=since, until=None, replaced_by=replaced_by)
+    return replace(credential, status="revoked", reason=reason, effective=since, until=None, replaced_by=replaced_by)
 
 
 def suspend(
-    held: Credential, reason: PublicReason, until: datetime | None, now: datetime
+    credential: Credential, reason: PublicReason, until: datetime | None, now: datetime
 ) -> tuple[Credential, CredentialSuspended]:
     """Let a credential not hold for now, with or without an end; raises `CredentialAlreadyRevoked` or `SuspensionOver`."""
-    if held.status == "revoked":
+    if credential.status == "revoked":
         raise CredentialAlreadyRevoked("It cannot be suspended any more.")
     if until is not None and until <= now:
         raise SuspensionOver("Give an `until` in the future, or leave it out and reinstate by hand.")
-    event = CredentialSuspended(ref=held.ref, version=held.version, effective=now, until=until, reason=reason)
-    return replace(held, status="suspended", reason=reason, effective=now, until=until), event
+    event = CredentialSuspended(ref=credential.ref, version=credential.version, effective=now, until=until, reason=reason)
+    return replace(credential, status="suspended", reason=reason, effective=now, until=until), event
 
 
-def reinstate(held: Credential, now: datetime) -> tuple[Credential, CredentialReinstated]:
+def reinstate(credential: Credential, now: datetime) -> tuple[Credential, CredentialReinstated]:
     """Let a suspended credential hold again; raises `CredentialNotSuspended`."""
-    if held.status != "suspended":
+    if credential.status != "suspended":
         raise CredentialNotSuspended("Read its status first: only a suspended credential can be reinstated.")
-    event = CredentialReinstated(ref=held.ref, version=held.version, effective=now)
-    return replace(held, status="active", reason=None, effective=now, until=None), event
+    event = CredentialReinstated(ref=credential.ref, version=credential.version, effective=now)
+    return replace(credential, status="active", reason=None, effective=now, until=None), event
 
 
-def registered_before(said: CredentialRegistered, at: datetime) -> Credential:
+def registered_before(event: CredentialRegistered, at: datetime) -> Credential:
     """A credential as this registry's own log says that it was registered."""
     return Credential(
-        said.ref, said.institution, said.kid, said.credential_type, said.commitments, None, None, at, said.replaces
+        ref=event.ref,
+        institution=event.institution,
+        kid=event.kid,
+        credential_type=event.credential_type,
+        commitments=event.commitments,
+        status_list=None,
+        status_index=None,
+        registered=at,
+        replaces=event.replaces,
     )
 
 
-def changed_before(held: Credential, said: CredentialSuspended | CredentialReinstated | CredentialRevoked) -> Credential:
-    """A credential after a change that this registry's own log tells of."""
-    if held.status == "revoked":
-        return held
-    if isinstance(said, CredentialRevoked):
-        return revoked(held, said.reason, said.effective, said.replaced_by)
-    if isinstance(said, CredentialSuspended):
-        return replace(held, status="suspended", reason=said.reason, effective=said.effective, until=said.until)
-    return replace(held, status="active", reason=None, effective=said.effective, until=None)
+def changed_before(
+    credential: Credential, event: CredentialSuspended | CredentialReinstated | CredentialRevoked
+) -> Credential:
+    """A credential after a change that stands in this registry's own log."""
+    if credential.status == "revoked":
+        return credential
+    if isinstance(event, CredentialRevoked):
+        return revoked(credential, event.reason, event.effective, event.replaced_by)
+    if isinstance(event, CredentialSuspended):
+        return replace(credential, status="suspended", reason=event.reason, effective=event.effective, until=event.until)
+    return replace(credential, status="active", reason=None, effective=event.effective, until=None)
 
 
 def check_effective(effective: datetime | None, now: datetime) -> datetime:
@@ -168,6 +184,6 @@ def check_effective(effective: datetime | None, now: datetime) -> datetime:
     return min(effective or now, now)
 
 
-def is_repeat(held: Credential, issued: CredentialIssued) -> bool:
-    """Whether this issuance is the one that was registered, heard once more."""
-    return held.institution == issued.institution and dict(held.commitments) == dict(issued.commitments)
+def is_repeat(credential: Credential, issued: CredentialIssued) -> bool:
+    """Whether this issuance is the one that was registered, received once more."""
+    return credential.institution == issued.institution and dict(credential.commitments) == dict(issued.commitments)

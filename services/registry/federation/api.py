@@ -9,6 +9,7 @@ from fastapi import Depends, Path, Query, Request, Response
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
+from services.registry.context import RegistryContext
 from services.registry.federation.domain import MAX_ENTRIES, MAX_WAIT, LogQuery, ServedStream
 from services.registry.federation.handlers import read_log
 from shared.errors import Unauthenticated
@@ -80,7 +81,7 @@ class _NodeBearer(SecurityBase):
         try:
             if kind.lower() != "bearer":
                 raise Unauthenticated("Send a node token: Authorization: Bearer (the token).")
-            engine = request.app.state.engine
+            engine = RegistryContext.of(request).engine
             membership = engine.membership
             shown = node_token.check(
                 token.strip(), federation_list=membership.list, me=membership.me, now=engine.clock.now()
@@ -117,7 +118,7 @@ async def read_stream(
     wait: Wait = 0.0,
 ) -> Response:
     """Entries of a log after a place, its own or another node's; when there are none yet, waits for the first."""
-    engine = request.app.state.engine
+    engine = RegistryContext.of(request).engine
     query = LogQuery(origin or engine.membership.me, stream, epoch, after, limit, wait, asker)
     found = await read_log(engine.store, engine.membership, engine.log_advanced, query)
     unchanged = not_modified(request, found.etag)
@@ -129,7 +130,7 @@ async def read_stream(
 @routes.get("/federation", response_class=Response, responses={**_SIGNED, **_UNCHANGED}, dependencies=[Depends(metered)])
 async def show_federation(request: Request) -> Response:
     """The federation list as its anchors signed it; whoever reads it checks it against the anchors that they have pinned."""
-    signed: bytes = request.app.state.engine.home.federation_file.read_bytes()
+    signed: bytes = RegistryContext.of(request).engine.home.federation_file.read_bytes()
     tag = f'"{sha256(signed).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": f"public, max-age={LIST_MAX_AGE}"}
     return not_modified(request, tag) or Response(signed, media_type=LIST_TYPE, headers=headers)
@@ -138,6 +139,6 @@ async def show_federation(request: Request) -> Response:
 @routes.get("/certificates", dependencies=[Depends(metered)])
 async def show_certificates(request: Request) -> CertificatesView:
     """This node's service keys, as its root certified them."""
-    engine = request.app.state.engine
+    engine = RegistryContext.of(request).engine
     believed = {one.name: one.certificate for name in CERTIFIED for one in engine.home.believed(name)}
     return CertificatesView(federation=engine.membership.federation, node=engine.membership.me, certificates=believed)

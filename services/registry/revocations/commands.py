@@ -23,7 +23,7 @@ class RevokeCredentials(Command):
     registrations_stand_to: int | None = Field(default=None, ge=0, lt=2**53)
     """With `key`: registrations up to this sequence of this node stand; none does, unless it is given."""
     reason: PublicReason = "unspecified"
-    """What may be told abroad."""
+    """What other nodes may know."""
     effective: Instant | None = None
     """From when they do not hold; now, unless an earlier time is given."""
 
@@ -43,7 +43,7 @@ class OperationView(View):
 
     operation: Ref
     status: Literal["pending", "applying", "done"]
-    """`pending`: it waits for a second person. `applying`: said abroad, and being carried through here."""
+    """`pending`: it waits for a second person. `applying`: the event is emitted, and being carried through here."""
     reason: PublicReason
     effective: Instant
     key: KeyId | None
@@ -53,7 +53,7 @@ class OperationView(View):
     revoked: int
     """How many credentials it has revoked so far."""
     asked_by: str
-    """Who asked; where it comes of a correction, their pseudonym, or nothing if the issuer did not say."""
+    """Who asked. Where it comes of a correction it is their pseudonym, or empty if the issuer did not name them."""
     asked: Instant
     confirmed_by: str | None
 

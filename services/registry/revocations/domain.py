@@ -1,11 +1,11 @@
 """Revoking many credentials at once, and when a second person has to confirm. Pure.
 
 - Two persons beyond ten revocations per administrator per rolling hour, whatever the route (protocol, section 7): one by
-  one, as a list, by a key, or by correcting. What a second person confirmed does not count towards anybody's ten.
+  one, as a list, by a key, or by correcting. What a second person confirmed counts towards no administrator's ten.
 - A list of refs is one event of at most 4,000. A key's credentials are a predicate: all that it signed, except registrations
   up to a sequence, which stand.
-- A correction beyond the ten is registered, and what it replaces waits for the second person: the operation's id is the ref
-  of the new credential, which both of them know.
+- A correction beyond the ten is registered, and what it replaces waits for the second person. The operation's id is the ref
+  of the new credential, which both persons know.
 - An operation waits a day for its second person; then it has to be asked for anew.
 """
 
@@ -16,28 +16,15 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.errors import Conflict, Invalid, NotFound
-from shared.events.issuance import actor_pseudonym
 from shared.events.status import CredentialsRevoked, PublicReason
+from shared.two_persons.domain import require_another
 
-State = Literal["pending", "applying", "done"]
+OperationState = Literal["pending", "applying", "done"]
 
-ALONE = 10
-"""How many credentials one administrator may revoke alone within `WINDOW`."""
-WINDOW = timedelta(hours=1)
 MAX_REFS = 4_000
 """Refs in one operation; it stays one event that fits into a record of any bus."""
-PATIENCE = timedelta(days=1)
+CONFIRMATION_TIME = timedelta(days=1)
 """How long an operation waits for its second person."""
-
-
-NOBODY = ""
-"""Who asked for a correction whose issuance does not say: of nobody can it be told that they are another person."""
-
-
-class SecondPersonNeeded(Conflict):
-    """409: beyond what one administrator may revoke alone."""
-
-    title = "A second person has to confirm that."
 
 
 class OperationNotFound(NotFound):
@@ -53,7 +40,7 @@ class OperationNotPending(Conflict):
 
 
 class OperationOutlived(Conflict):
-    """409: nobody confirmed it in time."""
+    """409: no second person confirmed it in time."""
 
     title = "The operation has waited too long."
 
@@ -70,45 +57,48 @@ class RegistrationsNotReached(Invalid):
     title = "The registrations have not come that far."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """A revocation of many: by `refs`, or by `key` beyond the registrations that stand.
-
-    `institution` is set when its officers asked, and then it is theirs alone; also when it comes of a correction, and then
-    `replaced_by` is the new credential and `asked_by` the pseudonym of whoever corrected, or empty. `applied`: how many
-    credentials it revoked so far; `cursor`: the last ref that was looked at while a key's credentials are being revoked.
-    """
+    """A revocation of many credentials: of `refs`, or of all that `key` signed beyond the registrations that stand."""
 
     id: str
     asked_by: str
+    """The actor. Where it comes of a correction: the pseudonym of the person who corrected, or `UNKNOWN_PERSON`."""
     asked: datetime
     reason: PublicReason
     effective: datetime
     institution: str | None = None
+    """The institution whose officers asked, or whose credential was corrected: they alone see the operation. None where the
+    nation's own officers asked.
+    """
     refs: tuple[str, ...] = ()
     key: str | None = None
     stand_to: int = 0
-    state: State = "pending"
+    """With `key`: the last registration that stands; 0: none does."""
+    state: OperationState = "pending"
     confirmed_by: str | None = None
     applied: int = 0
+    """How many credentials it has revoked so far."""
     cursor: str = ""
-    version: int = 0
+    """The last ref that was looked at while a key's credentials are being revoked."""
     replaced_by: str | None = None
+    """The new credential, where the operation comes of a correction."""
+    version: int = 0
+    """That of the stored document."""
 
 
 def confirm(operation: Operation, actor: str, now: datetime) -> Operation:
-    """The operation once `actor` stands by it as well; raises when it is not theirs to confirm, or not any more."""
+    """The operation as `actor` confirmed it; raises where they may not confirm it, or where it is too late."""
     if operation.state != "pending":
         raise OperationNotPending("Nothing is left to confirm. Read the operation to see what became of it.")
-    if operation.asked_by in (actor, actor_pseudonym(actor), NOBODY):
-        raise SecondPersonNeeded("Have another administrator confirm it with a token of their own.")
-    if now - operation.asked > PATIENCE:
+    require_another(operation.asked_by, actor)
+    if now - operation.asked > CONFIRMATION_TIME:
         raise OperationOutlived("Ask for the revocation anew, and have it confirmed within a day.")
     return replace(operation, confirmed_by=actor)
 
 
 def event(operation: Operation, refs: tuple[str, ...] = ()) -> CredentialsRevoked:
-    """What is said abroad: of a key, or of those `refs` that were not revoked yet."""
+    """The event of it: of a key, or of those `refs` that were not revoked yet."""
     return CredentialsRevoked(
         operation=operation.id,
         refs=refs if operation.key is None else (),

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request, Response
 
+from services.registry.context import RegistryContext
 from services.registry.status.domain import PurposeName
 from services.registry.status.handlers import StatusLists
 from shared.formats.vc_jwt import MEDIA_TYPE
@@ -28,7 +29,7 @@ _UNCHANGED: Responses = {304: {"description": "The caller has it already."}}
 
 @routes.get("/status-lists/{name}", response_class=Response, responses={**_SIGNED, **_UNCHANGED}, dependencies=METERED)
 async def show_revocations(name: ListName, request: Request) -> Response:
-    """Which places of the list are revoked, as a BitstringStatusListCredential."""
+    """Which indexes of the list are revoked, as a BitstringStatusListCredential."""
     return await _signed(name, "revocation", request)
 
 
@@ -36,14 +37,14 @@ async def show_revocations(name: ListName, request: Request) -> Response:
     "/status-lists/{name}/{purpose}", response_class=Response, responses={**_SIGNED, **_UNCHANGED}, dependencies=METERED
 )
 async def show_status_list(name: ListName, purpose: PurposeName, request: Request) -> Response:
-    """Which places of the list are revoked, or suspended."""
+    """Which indexes of the list are revoked, or suspended."""
     return await _signed(name, purpose, request)
 
 
 async def _signed(name: str, purpose: PurposeName, request: Request) -> Response:
     lists: StatusLists = request.app.state.status_lists
     published = await lists.current(name, purpose)
-    seconds = request.app.state.settings.status_list_max_age
+    seconds = RegistryContext.of(request).settings.status_list_max_age
     headers = {"ETag": published.etag, "Cache-Control": f"public, max-age={seconds}"}
     unchanged = not_modified(request, published.etag)
     if unchanged is not None:

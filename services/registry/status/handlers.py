@@ -1,7 +1,7 @@
 """Publishing status lists: signed when asked for, kept in memory while nothing changed, made again whenever lost.
 
-What is lost if the process dies here: nothing but work. A list is derived from the credentials' states, whose version is
-read before them: a change in between makes the next reader's list, never a stale one under a new version.
+What is lost if the process dies here: nothing but work. A list is derived from the credentials' statuses. Its version is
+read before them, so a change in between makes a new list for the next reader, never a stale one under a new version.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from services.registry.credentials import status_lists
 from services.registry.status import repository
-from services.registry.status.domain import BIT, Published, StatusListNotFound, list_url
+from services.registry.status.domain import BIT, PublishedList, StatusListNotFound, list_url
 from shared.clock import Clock
 from shared.jose.purpose import CREDENTIAL
 from shared.jose.signers import Signer, sign
@@ -21,7 +22,7 @@ from shared.store.port import Document, Store
 
 
 class StatusLists:
-    """The lists of one node: where they come from, who signs them, and those that are at hand."""
+    """The lists of one node: where they come from, who signs them, and those that were signed last."""
 
     def __init__(
         self,
@@ -35,8 +36,8 @@ class StatusLists:
         guard: Callable[[], None] = lambda: None,
     ) -> None:
         """`signer` gives the key in use, `base` is the address that every list's begins with, `issuer` the URN of the node's
-        registry. `guard` raises while the states are known to be older than what this node has said of them: nothing is
-        signed over them then.
+        registry. `guard` raises while this store is known to be older than this node's own log: nothing is signed over
+        such statuses.
         """
         self._guard = guard
         self._store = store
@@ -45,37 +46,37 @@ class StatusLists:
         self._base = base
         self._issuer = issuer
         self._lifetime = lifetime
-        self._at_hand: dict[tuple[str, StatusPurpose], tuple[Published, datetime]] = {}
+        self._signed: dict[tuple[str, StatusPurpose], tuple[PublishedList, datetime]] = {}
         self._lock = asyncio.Lock()
 
-    async def current(self, name: str, purpose: StatusPurpose) -> Published:
-        """The signed list as things stand now; raises `StatusListNotFound`."""
+    async def current(self, name: str, purpose: StatusPurpose) -> PublishedList:
+        """The signed list as the credentials are now; raises `StatusListNotFound`."""
         self._guard()
         async with self._lock:
-            held = await repository.find(self._store, name)
-            if held is None:
+            row = await status_lists.find(self._store, name)
+            if row is None:
                 raise StatusListNotFound("Fetch the address that stands in the credential.")
             now = self._clock.now()
             signer = self._signer()
-            published, signed = self._at_hand.get((name, purpose), (None, now))
-            as_it_is = published is not None and (published.version, published.kid) == (held.version, signer.kid)
-            if published is None or not as_it_is or not self._is_young(signed, now):
-                published = await self._publish(held, purpose, now, signer)
-                self._at_hand[name, purpose] = (published, now)
+            published, signed_at = self._signed.get((name, purpose), (None, now))
+            unchanged = published is not None and (published.version, published.kid) == (row.version, signer.kid)
+            if published is None or not unchanged or not self._is_young(signed_at, now):
+                published = await self._publish(row, purpose, now, signer)
+                self._signed[name, purpose] = (published, now)
             return published
 
-    def _is_young(self, signed: datetime, now: datetime) -> bool:
-        return timedelta(0) <= now - signed < self._lifetime / 2
+    def _is_young(self, signed_at: datetime, now: datetime) -> bool:
+        return timedelta(0) <= now - signed_at < self._lifetime / 2
 
-    async def _publish(self, held: Document, purpose: StatusPurpose, now: datetime, signer: Signer) -> Published:
-        bits = await repository.indexes(self._store, held.key, BIT[purpose])
+    async def _publish(self, row: Document, purpose: StatusPurpose, now: datetime, signer: Signer) -> PublishedList:
+        bits = await repository.indexes(self._store, row.key, BIT[purpose])
         payload = status_list_payload(
-            url=list_url(self._base, held.key, purpose),
+            url=list_url(self._base, row.key, purpose),
             issuer=self._issuer,
             purpose=purpose,
-            encoded=encode(bits, held.body["length"]),
+            encoded=encode(bits, row.body["length"]),
             valid_from=now,
             valid_until=now + self._lifetime,
         )
         token = sign({"typ": CREDENTIAL, "cty": "vc", "iss": self._issuer}, payload, signer)
-        return Published(token, f'"{sha256(token).hexdigest()[:32]}"', held.version, signer.kid)
+        return PublishedList(token, f'"{sha256(token).hexdigest()[:32]}"', row.version, signer.kid)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Path, Request, Response
 
+from services.registry.context import RegistryContext
 from services.registry.trust import handlers, repository
 from services.registry.trust.commands import AccreditInstitution, AddKey, InstitutionSummary, InstitutionView, RetireKey
 from shared.errors import Unavailable
@@ -15,7 +16,6 @@ from shared.trust.nodes import Node
 from shared.web.auth.bearer import Caller, requires
 from shared.web.idempotency import KEYED
 from shared.web.paging import Page, Paged, page
-from shared.web.request_transaction import RequestTransactions
 from shared.web.strict import router
 
 routes = router("institutions")
@@ -36,9 +36,9 @@ class NotListed(Unavailable):
 @routes.post("/institutions", status_code=201, response_model=InstitutionView, dependencies=[KEYED])
 async def accredit_institution(command: AccreditInstitution, request: Request, caller: Accreditor) -> Response:
     """Accredit an institution of this nation; one that is accredited already gets a further accreditation."""
-    transactions: RequestTransactions = request.app.state.transactions
-    me = _me(request)
-    return await transactions.answer(
+    context = RegistryContext.of(request)
+    me = _me(context)
+    return await context.transactions.answer(
         request,
         caller,
         lambda unit: handlers.accredit_institution(unit, caller, command, me),
@@ -51,14 +51,14 @@ async def accredit_institution(command: AccreditInstitution, request: Request, c
 @routes.get("/institutions")
 async def list_institutions(request: Request, response: Response, paging: Paged, _: Reading) -> Page[InstitutionSummary]:
     """The institutions that this nation has accredited, by name."""
-    found = await repository.institutions(request.app.state.engine.store, paging.after, paging.fetch)
+    found = await repository.institutions(RegistryContext.of(request).store, paging.after, paging.fetch)
     return page(found, paging, _summary, request, response)
 
 
 @routes.get("/institutions/{institution}")
 async def show_institution(institution: InstitutionName, request: Request, _: Reading) -> InstitutionView:
     """An institution with its accreditations and keys."""
-    return await handlers.show_institution(request.app.state.engine.store, institution)
+    return await handlers.show_institution(RegistryContext.of(request).store, institution)
 
 
 @routes.post(
@@ -70,12 +70,17 @@ async def withdraw_accreditation(
     institution: InstitutionName, accreditation: AccreditationId, request: Request, caller: Accreditor
 ) -> Response:
     """Withdraw an accreditation from now on; what was registered before stands."""
-    transactions: RequestTransactions = request.app.state.transactions
-    return await transactions.answer(
+    context = RegistryContext.of(request)
+    return await context.transactions.answer(
         request,
         caller,
         lambda unit: handlers.withdraw_accreditation(
-            unit, caller, institution, accreditation, request.app.state.engine.membership.me
+            unit,
+            caller,
+            institution,
+            accreditation,
+            node=context.node,
+            withdraw_uncovered=context.withdraw_uncovered,
         ),
         required=True,
     )
@@ -84,8 +89,7 @@ async def withdraw_accreditation(
 @routes.post("/institutions/{institution}/keys", status_code=201, response_model=InstitutionView, dependencies=[KEYED])
 async def add_key(institution: InstitutionName, command: AddKey, request: Request, caller: Accreditor) -> Response:
     """Enter a key that the institution signs with."""
-    transactions: RequestTransactions = request.app.state.transactions
-    return await transactions.answer(
+    return await RegistryContext.of(request).transactions.answer(
         request,
         caller,
         lambda unit: handlers.add_key(unit, caller, institution, command),
@@ -99,9 +103,8 @@ async def add_key(institution: InstitutionName, command: AddKey, request: Reques
 async def retire_key(
     institution: InstitutionName, kid: KeyName, command: RetireKey, request: Request, caller: Accreditor
 ) -> Response:
-    """Retire a key. What a compromised one signed loses its standing, which may need a second person: POST /revocations."""
-    transactions: RequestTransactions = request.app.state.transactions
-    return await transactions.answer(
+    """Retire a key. What a compromised one signed no longer holds, which may need a second person: POST /revocations."""
+    return await RegistryContext.of(request).transactions.answer(
         request,
         caller,
         lambda unit: handlers.retire_key(unit, caller, institution, kid, command),
@@ -109,9 +112,8 @@ async def retire_key(
     )
 
 
-def _me(request: Request) -> Node:
-    membership = request.app.state.engine.membership
-    me: Node | None = membership.node(membership.me)
+def _me(context: RegistryContext) -> Node:
+    me = context.membership.node(context.node)
     if me is None:
         raise NotListed("Have the federation's anchors list it, and put the signed list in place.")
     return me

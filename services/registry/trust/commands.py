@@ -81,7 +81,7 @@ class AccreditationView(View):
     """When it was withdrawn; null while it was not."""
 
 
-class KeyView(View):
+class InstitutionKeyView(View):
     """One key of an institution."""
 
     kid: KeyId
@@ -98,7 +98,7 @@ class InstitutionView(View):
     country: str
     identifiers: dict[str, str]
     accreditations: tuple[AccreditationView, ...]
-    keys: tuple[KeyView, ...]
+    keys: tuple[InstitutionKeyView, ...]
 
 
 class InstitutionSummary(View):

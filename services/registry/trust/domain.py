@@ -87,7 +87,7 @@ class NationOnly(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class Accreditation:
-    """What was said of an institution, and when that was withdrawn, if it was. `version` is the stored document's."""
+    """What an institution is accredited for, and when that was withdrawn, if it was. `version`: of the stored document."""
 
     event: InstitutionAccredited
     withdrawn: datetime | None = None
@@ -95,7 +95,7 @@ class Accreditation:
 
 
 @dataclass(frozen=True, slots=True)
-class InstitutionKey:
+class RegisteredKey:
     """A key of an institution. `stand_to`: when compromised, up to which registration what it signed stands (0: none)."""
 
     institution: str
@@ -106,24 +106,24 @@ class InstitutionKey:
     version: int = 0
 
 
-def check_jurisdiction(country: str, covered: bool, held_in: str | None) -> None:
+def check_jurisdiction(country: str, covered: bool, accredited_in: str | None) -> None:
     """Raise unless this node speaks for `country` (`covered`) and the institution is not accredited in another one."""
     if not covered:
         raise OutsideJurisdiction("Have the institution accredited by the node of its own country.")
-    if held_in is not None and held_in != country:
+    if accredited_in is not None and accredited_in != country:
         raise InstitutionElsewhere("Give the branch in the other country an institution name of its own.")
 
 
-def withdraw(held: Accreditation, now: datetime) -> tuple[Accreditation, AccreditationWithdrawn]:
+def withdraw(accreditation: Accreditation, now: datetime) -> tuple[Accreditation, AccreditationWithdrawn]:
     """End an accreditation now; what was registered before stands."""
-    if held.withdrawn is not None:
+    if accreditation.withdrawn is not None:
         raise AccreditationAlreadyWithdrawn("Nothing is left to do. Accredit the institution anew if it is to come back.")
-    said = held.event
-    event = AccreditationWithdrawn(institution=said.institution, accreditation=said.accreditation, effective=now)
-    return replace(held, withdrawn=now), event
+    accredited = accreditation.event
+    event = AccreditationWithdrawn(institution=accredited.institution, accreditation=accredited.accreditation, effective=now)
+    return replace(accreditation, withdrawn=now), event
 
 
-def add_key(institution: str, kid: str, jwk: Mapping[str, Any]) -> tuple[InstitutionKey, InstitutionKeyAdded]:
+def add_key(institution: str, kid: str, jwk: Mapping[str, Any]) -> tuple[RegisteredKey, InstitutionKeyAdded]:
     """A new key of the institution; raises `InstitutionKeyRefused` unless it is sound and `kid` is its thumbprint."""
     try:
         if thumbprint(jwk) != kid:
@@ -131,29 +131,29 @@ def add_key(institution: str, kid: str, jwk: Mapping[str, Any]) -> tuple[Institu
         public = {name: str(value) for name, value in VerificationKey.from_jwk(jwk, Purpose.INSTITUTION, kid).jwk().items()}
     except KeyRefused as refused:
         raise InstitutionKeyRefused(refused.detail) from None
-    return InstitutionKey(institution, kid, public), InstitutionKeyAdded(institution=institution, kid=kid, jwk=public)
+    return RegisteredKey(institution, kid, public), InstitutionKeyAdded(institution=institution, kid=kid, jwk=public)
 
 
 def retire(
-    held: InstitutionKey, reason: RetirementReason, stand_to: int | None
-) -> tuple[InstitutionKey, InstitutionKeyRetired]:
+    key: RegisteredKey, reason: RetirementReason, stand_to: int | None
+) -> tuple[RegisteredKey, InstitutionKeyRetired]:
     """End a key. A superseded one may still be found compromised; nothing makes it sign again."""
-    if held.status == "compromised" or held.status == reason:
+    if key.status in ("compromised", reason):
         raise KeyAlreadyRetired("Nothing is left to do. Add a new key if the institution is to go on signing.")
     if reason == "superseded" and stand_to is not None:
         raise InstitutionKeyRefused("All that a superseded key signed stands. Leave out registrations_stand_to.")
-    event = InstitutionKeyRetired(institution=held.institution, kid=held.kid, reason=reason, registrations_stand_to=stand_to)
-    return replace(held, status=reason, stand_to=stand_to or 0), event
+    event = InstitutionKeyRetired(institution=key.institution, kid=key.kid, reason=reason, registrations_stand_to=stand_to)
+    return replace(key, status=reason, stand_to=stand_to or 0), event
 
 
 def not_covered(accreditations: Sequence[Accreditation], wanted: Wanted, now: datetime) -> str | None:
     """Why the institution may not award this now, in one slug (the nearest miss); None: it may."""
     nearest = "not-accredited"
-    for held in accreditations:
-        found = "accreditation-withdrawn" if held.withdrawn else refusal(held.event, wanted, now)
-        if found is None:
+    for accreditation in accreditations:
+        reason = "accreditation-withdrawn" if accreditation.withdrawn else refusal(accreditation.event, wanted, now)
+        if reason is None:
             return None
-        nearest = max(nearest, found, key=NEARNESS.__getitem__)
+        nearest = max(nearest, reason, key=NEARNESS.__getitem__)
     return nearest
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, TypedDict, cast
 
 from services.registry.trust.domain import (
     Accreditation,
     AccreditationNotFound,
-    InstitutionKey,
     InstitutionKeyKnown,
     InstitutionNotFound,
     KeyNotFound,
+    KeyStatus,
+    RegisteredKey,
     instant,
 )
 from shared.events.trust import InstitutionAccredited
@@ -20,10 +23,10 @@ INSTITUTIONS = Collection("institutions")
 """By slug: `{name, country, identifiers}` as the newest accreditation gave them."""
 
 ACCREDITATIONS = Collection("accreditations")
-"""By `<slug>/<accreditation>`: `{event, withdrawn}`, the event as the JSON that was said."""
+"""By `<slug>/<accreditation>`: `{event, withdrawn}`, the event as the JSON that was emitted."""
 
 INSTITUTION_KEYS = Collection("institution_keys", (Index(("kid",), unique=True),))
-"""By `<slug>/<kid>`: `{institution, kid, jwk, status, stand_to}`; one key is one institution's."""
+"""By `<slug>/<kid>`: a `KeyRow`; one key is one institution's."""
 
 ANNOUNCED = Collection("announced_keys")
 """By key id: the service keys of this node whose certificate its trust stream carries; `{retired: true}` where that says
@@ -31,6 +34,16 @@ also that they sign no more.
 """
 
 COLLECTIONS = (INSTITUTIONS, ACCREDITATIONS, INSTITUTION_KEYS, ANNOUNCED)
+
+
+class KeyRow(TypedDict):
+    """An institution's key as it is stored: the members of `RegisteredKey`."""
+
+    institution: str
+    kid: str
+    jwk: Mapping[str, Any]
+    status: KeyStatus
+    stand_to: int
 
 
 async def institution(reader: Reader, slug: str) -> Document:
@@ -46,11 +59,11 @@ async def institutions(reader: Reader, after: str, limit: int) -> list[Document]
     return await reader.scan(INSTITUTIONS, after=after, limit=limit)
 
 
-async def enter_institution(tx: Transaction, said: InstitutionAccredited) -> None:
+async def enter_institution(tx: Transaction, accredited: InstitutionAccredited) -> None:
     """Keep what an accreditation says of the institution itself."""
-    body = {"name": said.name, "country": said.country, "identifiers": said.identifiers}
-    held = await tx.get(INSTITUTIONS, said.institution)
-    await tx.put(INSTITUTIONS, said.institution, body, expect=held.version if held else 0)
+    body = {"name": accredited.name, "country": accredited.country, "identifiers": accredited.identifiers}
+    row = await tx.get(INSTITUTIONS, accredited.institution)
+    await tx.put(INSTITUTIONS, accredited.institution, body, expect=row.version if row else 0)
 
 
 async def accreditations(reader: Reader, slug: str) -> list[Accreditation]:
@@ -66,25 +79,25 @@ async def accreditation(reader: Reader, slug: str, ref: str) -> Accreditation:
     return _accreditation(row)
 
 
-async def save_accreditation(tx: Transaction, held: Accreditation) -> None:
+async def save_accreditation(tx: Transaction, accreditation: Accreditation) -> None:
     """Keep an accreditation, new or changed."""
-    said = held.event
-    body = {"event": said.value().decode(), "withdrawn": instant(held.withdrawn)}
-    await tx.put(ACCREDITATIONS, f"{said.institution}/{said.accreditation}", body, expect=held.version)
+    event = accreditation.event
+    body = {"event": event.value().decode(), "withdrawn": instant(accreditation.withdrawn)}
+    await tx.put(ACCREDITATIONS, f"{event.institution}/{event.accreditation}", body, expect=accreditation.version)
 
 
-async def keys(reader: Reader, slug: str) -> list[InstitutionKey]:
+async def keys(reader: Reader, slug: str) -> list[RegisteredKey]:
     """All keys of an institution, retired ones included."""
     return [_key(row) for row in await reader.scan(INSTITUTION_KEYS, prefix=f"{slug}/")]
 
 
-async def find_key(reader: Reader, slug: str, kid: str) -> InstitutionKey | None:
+async def find_key(reader: Reader, slug: str, kid: str) -> RegisteredKey | None:
     """That institution's key of that id, or None."""
     row = await reader.get(INSTITUTION_KEYS, f"{slug}/{kid}")
     return _key(row) if row else None
 
 
-async def key(reader: Reader, slug: str, kid: str) -> InstitutionKey:
+async def key(reader: Reader, slug: str, kid: str) -> RegisteredKey:
     """That institution's key of that id; raises `KeyNotFound`."""
     found = await find_key(reader, slug, kid)
     if found is None:
@@ -92,35 +105,29 @@ async def key(reader: Reader, slug: str, kid: str) -> InstitutionKey:
     return found
 
 
-async def key_of_anyone(reader: Reader, kid: str, tenant: str | None) -> InstitutionKey:
-    """The key of that id, whosever it is within what `tenant` may see (None: all); raises `KeyNotFound`."""
+async def key_of_anyone(reader: Reader, kid: str, tenant: str | None) -> RegisteredKey:
+    """The key of that id, of any institution that `tenant` may see (None: all); raises `KeyNotFound`."""
     rows = await reader.scan(INSTITUTION_KEYS, where={"kid": kid}, limit=1)
     if not rows or tenant not in (None, rows[0].body["institution"]):
         raise KeyNotFound("Check its id against the institution's page.")
     return _key(rows[0])
 
 
-async def save_key(tx: Transaction, held: InstitutionKey) -> None:
+async def save_key(tx: Transaction, key: RegisteredKey) -> None:
     """Keep a key, new or changed; raises `InstitutionKeyKnown` when a new one is on record already, here or elsewhere."""
-    body = {
-        "institution": held.institution,
-        "kid": held.kid,
-        "jwk": dict(held.jwk),
-        "status": held.status,
-        "stand_to": held.stand_to,
-    }
-    place = f"{held.institution}/{held.kid}"
-    if held.version:
-        await tx.put(INSTITUTION_KEYS, place, body, expect=held.version)
+    row = KeyRow(institution=key.institution, kid=key.kid, jwk=dict(key.jwk), status=key.status, stand_to=key.stand_to)
+    name = f"{key.institution}/{key.kid}"
+    if key.version:
+        await tx.put(INSTITUTION_KEYS, name, row, expect=key.version)
         return
     try:
-        await tx.insert(INSTITUTION_KEYS, place, body)
+        await tx.insert(INSTITUTION_KEYS, name, row)
     except DuplicateKey:
         raise InstitutionKeyKnown("Make a new key for this institution.") from None
 
 
 async def announce(tx: Transaction, kid: str) -> bool:
-    """Note that a service key's certificate is being said; False when it was said before."""
+    """Note that a service key's certificate is being emitted; False when it was emitted before."""
     if await tx.get(ANNOUNCED, kid) is not None:
         return False
     await tx.insert(ANNOUNCED, kid, {})
@@ -128,7 +135,7 @@ async def announce(tx: Transaction, kid: str) -> bool:
 
 
 async def retire(tx: Transaction, kid: str) -> bool:
-    """Note that a service key's end is being said; False when it was said before, or the key never was."""
+    """Note that a service key's end is being emitted; False when it was emitted before, or the key never was."""
     row = await tx.get(ANNOUNCED, kid)
     if row is None or row.body.get("retired"):
         return False
@@ -136,12 +143,19 @@ async def retire(tx: Transaction, kid: str) -> bool:
     return True
 
 
-def _accreditation(row: Document) -> Accreditation:
-    withdrawn = row.body["withdrawn"]
-    said = InstitutionAccredited.model_validate_json(row.body["event"])
-    return Accreditation(said, datetime.fromisoformat(withdrawn) if withdrawn else None, row.version)
+def _accreditation(document: Document) -> Accreditation:
+    withdrawn = document.body["withdrawn"]
+    event = InstitutionAccredited.model_validate_json(document.body["event"])
+    return Accreditation(event, datetime.fromisoformat(withdrawn) if withdrawn else None, document.version)
 
 
-def _key(row: Document) -> InstitutionKey:
-    body = row.body
-    return InstitutionKey(body["institution"], body["kid"], body["jwk"], body["status"], body["stand_to"], row.version)
+def _key(document: Document) -> RegisteredKey:
+    row = cast("KeyRow", document.body)
+    return RegisteredKey(
+        institution=row["institution"],
+        kid=row["kid"],
+        jwk=row["jwk"],
+        status=row["status"],
+        stand_to=row["stand_to"],
+        version=document.version,
+    )

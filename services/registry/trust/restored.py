@@ -1,6 +1,6 @@
 """What this registry's own events did to its institutions, done again where its store was set back (ADR 17).
 
-Nothing is said by it and nothing is checked: it was, when it was said. What is there already stays as it is.
+Nothing is emitted and nothing is checked again: it was checked when it was emitted. What is there already stays as it is.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from services.registry.trust import repository
-from services.registry.trust.domain import Accreditation, AccreditationNotFound, InstitutionKey
+from services.registry.trust.domain import Accreditation, AccreditationNotFound, RegisteredKey
 from shared.events.trust import (
     AccreditationWithdrawn,
     InstitutionAccredited,
@@ -23,35 +23,35 @@ from shared.log.outbox import Unit
 
 async def restore_accredited(unit: Unit, received: Received[InstitutionAccredited]) -> None:
     """An institution is accredited again, as it was."""
-    said = received.event
-    await repository.enter_institution(unit.tx, said)
+    event = received.event
+    await repository.enter_institution(unit.tx, event)
     try:
-        await repository.accreditation(unit.tx, said.institution, said.accreditation)
+        await repository.accreditation(unit.tx, event.institution, event.accreditation)
     except AccreditationNotFound:
-        await repository.save_accreditation(unit.tx, Accreditation(said))
+        await repository.save_accreditation(unit.tx, Accreditation(event))
 
 
 async def restore_withdrawn(unit: Unit, received: Received[AccreditationWithdrawn]) -> None:
     """An accreditation is withdrawn again, since when it was."""
-    said = received.event
+    event = received.event
     with suppress(AccreditationNotFound):
-        held = await repository.accreditation(unit.tx, said.institution, said.accreditation)
-        if held.withdrawn is None:
-            await repository.save_accreditation(unit.tx, replace(held, withdrawn=said.effective))
+        accreditation = await repository.accreditation(unit.tx, event.institution, event.accreditation)
+        if accreditation.withdrawn is None:
+            await repository.save_accreditation(unit.tx, replace(accreditation, withdrawn=event.effective))
 
 
 async def restore_key(unit: Unit, received: Received[InstitutionKeyAdded | InstitutionKeyRetired]) -> None:
     """A key of an institution is on record again, or retired again."""
-    said = received.event
-    held = await repository.find_key(unit.tx, said.institution, said.kid)
-    if isinstance(said, InstitutionKeyAdded):
-        if held is None:
-            await repository.save_key(unit.tx, InstitutionKey(said.institution, said.kid, said.jwk))
-    elif held is not None and held.status != "compromised":
-        retired = replace(held, status=said.reason, stand_to=said.registrations_stand_to or 0)
+    event = received.event
+    key = await repository.find_key(unit.tx, event.institution, event.kid)
+    if isinstance(event, InstitutionKeyAdded):
+        if key is None:
+            await repository.save_key(unit.tx, RegisteredKey(event.institution, event.kid, event.jwk))
+    elif key is not None and key.status != "compromised":
+        retired = replace(key, status=event.reason, stand_to=event.registrations_stand_to or 0)
         await repository.save_key(unit.tx, retired)
 
 
 async def restore_announced(unit: Unit, received: Received[ServiceKeyAdded]) -> None:
-    """That a service key's certificate was said."""
+    """A service key's certificate counts as emitted again."""
     await repository.announce(unit.tx, received.event.kid)

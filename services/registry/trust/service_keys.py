@@ -1,7 +1,7 @@
 """The node's own service keys on its trust stream: each is announced, and retired once its successor signs.
 
-The folder says which keys there are (`shared.home.generations`), the store what was said of them. What is lost if the
-process dies here: nothing. The next look finds the same folder, and the store says how far it had come.
+The folder tells which keys there are (`shared.home.generations`), and the store what was emitted about them. What is lost if
+the process dies here: nothing. The next look finds the same folder, and the store says how far it had come.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from shared.store.port import Store
 from shared.telemetry import get_logger
 from shared.trust.certificates import kid_in
 
-LOOK = 1.0
-"""Seconds between two looks at the folder: a list of its files, as long as there is nothing to say."""
+POLL_SECONDS = 1.0
+"""Between two looks at the folder; as long as nothing changed, a look lists its files and no more."""
 
-OUTSIDE = (CHECKPOINTS.name, ISSUANCE.name)
+UNCHAINED = (CHECKPOINTS.name, ISSUANCE.name)
 """Streams that lie outside the order of the registry's chains."""
 
 _log = get_logger("service-keys")
 
 
 async def announce_service_keys(engine: Engine) -> int:
-    """Say those of this node's service keys that were never said; how many.
+    """Emit the certificates of this node's service keys that were not emitted yet; returns how many.
 
-    The registry's own event key comes first, so that the first entry of the trust stream certifies the key that signs it. A
-    key that is to sign and is not there is not said, nothing could be signed after that: raises `Misconfigured`.
+    The registry's own event key comes first, so that the first entry of the trust stream certifies the key that signs it.
+    Raises `Misconfigured`, and emits nothing, where a private key is missing: nothing could be signed once it is announced.
     """
     for name in CERTIFIED:
         engine.home.signer(name)
@@ -56,7 +56,7 @@ async def announce_service_keys(engine: Engine) -> int:
 
 
 async def retire_service_keys(engine: Engine) -> bool:
-    """Say the end of each key whose successor signs in its place; whether none is left that has to wait for that."""
+    """Emit the end of each key whose successor signs in its place; returns whether all keys before the newest have ended."""
     is_done = True
     for name in CERTIFIED:
         for old, new in pairwise(engine.home.generations.of(name)):
@@ -68,18 +68,19 @@ async def retire_service_keys(engine: Engine) -> bool:
 
 
 async def signs(store: Store, node: str, name: str, kid: str) -> bool:
-    """Whether nothing can be signed any more by the key before: this one was announced, and where another service than the
-    sequencer signs with it, the last entry is its own.
+    """Whether this key signs, so that nothing is signed by the key before it any more.
+
+    It was announced; and on the streams that another service than the sequencer signs, the last entry carries its signature.
     """
     row = await store.get(SERVICE_KEYS, f"{node}/{kid}")
     if row is None or row.body["certificate"] is None:
         return False
-    streams = [stream for stream in CERTIFIED[name][2] if stream in OUTSIDE]
+    streams = [stream for stream in CERTIFIED[name][2] if stream in UNCHAINED]
     return all([await _last_signer(store, topic_name(node, stream)) == kid for stream in streams])
 
 
 async def look_for_service_keys(engine: Engine) -> None:
-    """Say what the folder says anew of the node's keys, until cancelled."""
+    """Emit what changes among the node's keys in the folder, until cancelled."""
     done: tuple[str, ...] = ()
     while True:
         listing = engine.home.generations.listing()
@@ -89,7 +90,7 @@ async def look_for_service_keys(engine: Engine) -> None:
                 done = listing if await retire_service_keys(engine) else ()
             except TestamurError as error:
                 _log.error("a service key cannot be taken up; the one before goes on", detail=error.detail)
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(POLL_SECONDS)
 
 
 async def _retire(engine: Engine, name: str, old: Generation) -> None:
@@ -102,9 +103,9 @@ async def _retire(engine: Engine, name: str, old: Generation) -> None:
     async def work(unit: Unit) -> None:
         if not await repository.retire(unit.tx, kid):
             return
-        # the last checkpoint is its successor's already: none of its own lies beyond
-        is_outside = CHECKPOINTS.name in CERTIFIED[name][2]
-        ends = {CHECKPOINTS.name: position_of(await unit.tx.get(HEADS, topic)).seq} if is_outside else None
+        # its successor has signed the last checkpoint already, so none of its own comes later
+        is_unchained = CHECKPOINTS.name in CERTIFIED[name][2]
+        ends = {CHECKPOINTS.name: position_of(await unit.tx.get(HEADS, topic)).seq} if is_unchained else None
         await unit.emit(ServiceKeyRetired(kid=kid, reason=reason, ends=ends))
         await unit.audit("service-key.retire", kid, reason=reason)
 
