@@ -1,4 +1,4 @@
-"""The HTTP door, noun by noun: command in, view out, no logic."""
+"""The HTTP API, noun by noun: command in, view out, no logic."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ async def test_a_node_that_is_suspended_offers_nothing_any_more(europe: World) -
 
 
 async def test_only_so_many_names_of_one_node_are_kept(europe: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.registry.catalogue.repository.MOST_OFFERS", 1)
+    monkeypatch.setattr("services.registry.catalogue.repository.MAX_OFFERS", 1)
     await publish(europe)
     command = {"institution": "tartu", "offer": "one-more", "document": document()}
     refused = await europe["ee"].ask("registry", "POST", "/offers", command)
@@ -182,7 +182,7 @@ async def test_an_offer_that_cannot_be_read_here_hides_only_itself(europe: World
 
 
 async def test_a_search_goes_on_from_page_to_page(europe: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index, "MOST_LOOKED", 2)
+    monkeypatch.setattr(index, "SEARCH_LIMIT", 2)
     names = [f"course-{number}" for number in range(5)]
     for name in names:
         await publish(europe, name)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.registry.catalogue.domain import Listed, Sought, fold
+from services.registry.catalogue.domain import ListedOffer, OfferQuery, fold
 from shared.credential import written
 from shared.credential.draft import DraftRefused, build
 from shared.credential.model import MicroCredential
@@ -90,7 +90,7 @@ OFFERS = st.builds(
     st.sampled_from(["EE", "PT"]),
 )
 SOUGHT = st.builds(
-    Sought,
+    OfferQuery,
     text=st.lists(st.sampled_from([word.upper() for word in WORDS]), max_size=2).map(" ".join),
     eqf=st.none() | st.integers(4, 7),
     ects_min=st.none() | st.sampled_from([0, 2, 3]),
@@ -101,17 +101,17 @@ SOUGHT = st.builds(
 
 
 @given(OFFERS, SOUGHT)
-def test_a_search_finds_exactly_what_fulfils_every_condition(one: Offer, sought: Sought) -> None:
-    listed = Listed.of("ee/tartu/x", 1, NOW, one)
+def test_a_search_finds_exactly_what_fulfils_every_condition(one: Offer, query: OfferQuery) -> None:
+    listed = ListedOffer.of("ee/tartu/x", 1, NOW, one)
     title = fold(one.title["en"])
     naive = (
-        all(fold(word) in title for word in sought.text.split())
-        and sought.eqf in (None, one.level.eqf)
-        and (sought.ects_min or 0) <= (one.workload.ects or 0) <= (sought.ects_max or 1_000)
-        and (one.isced_f or "").startswith(sought.isced_f or "")
-        and sought.country in (None, one.awarding_body.country)
+        all(fold(word) in title for word in query.text.split())
+        and query.eqf in (None, one.level.eqf)
+        and (query.ects_min or 0) <= (one.workload.ects or 0) <= (query.ects_max or 1_000)
+        and (one.isced_f or "").startswith(query.isced_f or "")
+        and query.country in (None, one.awarding_body.country)
     )
-    assert sought.test()(listed) == naive
+    assert query.test()(listed) == naive
 
 
 def test_words_are_compared_without_case_and_accents() -> None:

@@ -1,4 +1,4 @@
-"""The HTTP door to offers: institutions publish, everybody searches."""
+"""The HTTP API of offers: institutions publish, the world searches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import Depends, Path, Query, Request, Response
 
 from services.registry.catalogue import handlers
 from services.registry.catalogue.commands import OfferSummary, OfferView, PublishOffer, summary
-from services.registry.catalogue.domain import Listed, Sought, shown
+from services.registry.catalogue.domain import ListedOffer, OfferQuery, shown
 from services.registry.catalogue.index import OfferIndex
 from services.registry.context import RegistryContext
 from shared.ids import NODE_NAME, SLUG
@@ -53,7 +53,7 @@ async def withdraw_offer(institution: Institution, offer: OfferSlug, request: Re
     )
 
 
-def _sought(
+def _query(
     text: Annotated[str, Query(max_length=200, description="Words, all of which the offer says in any language.")] = "",
     eqf: Annotated[int | None, Query(ge=1, le=8, description="EQF level.")] = None,
     ects_min: Annotated[float | None, Query(ge=0, le=1000, allow_inf_nan=False, description="Credits at least.")] = None,
@@ -67,28 +67,40 @@ def _sought(
         str | None, Query(pattern=f"^{NODE_NAME}/{SLUG}/{SLUG}$", description="A larger offer that it is a part of.")
     ] = None,
     stackable: Annotated[bool | None, Query(description="Whether it is meant as a part of something larger.")] = None,
-) -> Sought:
-    return Sought(text, eqf, ects_min, ects_max, isced_f, language, country, node, institution, stacks_into, stackable)
+) -> OfferQuery:
+    return OfferQuery(
+        text=text,
+        eqf=eqf,
+        ects_min=ects_min,
+        ects_max=ects_max,
+        isced_f=isced_f,
+        language=language,
+        country=country,
+        node=node,
+        institution=institution,
+        stacks_into=stacks_into,
+        stackable=stackable,
+    )
 
 
 @routes.get("/catalogue", dependencies=[Depends(metered)])
 async def search_catalogue(
-    request: Request, response: Response, paging: Paged, sought: Annotated[Sought, Depends(_sought)]
+    request: Request, response: Response, paging: Paged, query: Annotated[OfferQuery, Depends(_query)]
 ) -> Page[OfferSummary]:
     """What is offered in all the federation, by name; for everybody. A short page may have a next one all the same."""
     membership = RegistryContext.of(request).membership
     index: OfferIndex = request.app.state.offers
-    passes = sought.test()
+    passes = query.test()
 
-    def test(listed: Listed) -> bool:
+    def test(listed: ListedOffer) -> bool:
         return passes(listed) and shown(listed, membership.node(listed.node))
 
     found = await index.search(test, paging.after, paging.limit)
-    return page_from([summary(listed) for listed in found.offers], found.on_from, request, response)
+    return page_from([summary(listed) for listed in found.offers], found.last, request, response)
 
 
 @routes.get("/catalogue/{node}/{institution}/{offer}", dependencies=[Depends(metered)])
 async def show_offer(node: Node, institution: Institution, offer: OfferSlug, request: Request) -> OfferView:
-    """One offer, whole; for everybody."""
+    """One whole offer; for everybody."""
     context = RegistryContext.of(request)
     return await handlers.show_offer(context.store, context.membership, f"{node}/{institution}/{offer}")

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from services.registry.catalogue.domain import Listed
+from services.registry.catalogue.domain import ListedOffer
 from shared.clock import Instant
 from shared.events.base import Slug
 from shared.web.command import Command, View
@@ -52,17 +52,17 @@ class OfferView(OfferSummary):
     """The offer as it was published, names in camel case."""
 
 
-def summary(listed: Listed) -> OfferSummary:
+def summary(listed: ListedOffer) -> OfferSummary:
     """An offer as a list shows it."""
     return OfferSummary(**_summary(listed))
 
 
-def view(listed: Listed) -> OfferView:
+def view(listed: ListedOffer) -> OfferView:
     """An offer, whole."""
     return OfferView(**_summary(listed), document=listed.offer.document())
 
 
-def _summary(listed: Listed) -> dict[str, Any]:
+def _summary(listed: ListedOffer) -> dict[str, Any]:
     offer = listed.offer
     return {
         "name": listed.key,

@@ -18,15 +18,15 @@ from shared.errors import Conflict, Invalid, NotFound
 from shared.trust.nodes import Node
 from shared.trust.scope import Wanted
 
-MOST_OFFERS = 5_000
+MAX_OFFERS = 5_000
 """Names of offers that are kept of one node."""
 
-MOST_BYTES = 64 * 1024
+MAX_OFFER_BYTES = 64 * 1024
 """The longest offer, as it is published."""
 
 
 class OfferNotFound(NotFound):
-    """404: nobody offers this, or no longer."""
+    """404: this is not offered, or no longer."""
 
     title = "There is no such offer."
 
@@ -49,8 +49,8 @@ class CatalogueFull(Conflict):
     title = "The catalogue takes no more offers of this node."
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedOffer:
     """An offer in the catalogue; `key` is `<node>/<institution>/<offer>`."""
 
     key: str
@@ -62,10 +62,17 @@ class Listed:
     eqf: int | None
 
     @classmethod
-    def of(cls, key: str, version: int, published: datetime, offer: Offer) -> Listed:
+    def of(cls, key: str, version: int, published: datetime, offer: Offer) -> ListedOffer:
         """An offer as the catalogue lists it."""
         words = fold("\n".join(_texts(offer)))
-        return cls(key, version, published, offer, words, eqf_of(offer.level, offer.awarding_body.country))
+        return cls(
+            key=key,
+            version=version,
+            published=published,
+            offer=offer,
+            words=words,
+            eqf=eqf_of(offer.level, offer.awarding_body.country),
+        )
 
     @property
     def node(self) -> str:
@@ -78,9 +85,9 @@ class Listed:
         return self.key.split("/")[1]
 
 
-@dataclass(frozen=True, slots=True)
-class Sought:
-    """What somebody looks for; None and an empty text ask for nothing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferQuery:
+    """What is looked for; None and an empty text ask for nothing."""
 
     text: str = ""
     eqf: int | None = None
@@ -94,12 +101,12 @@ class Sought:
     stacks_into: str | None = None
     stackable: bool | None = None
 
-    def test(self) -> Callable[[Listed], bool]:
-        """Whether a listed offer is what is sought: every word and every condition."""
+    def test(self) -> Callable[[ListedOffer], bool]:
+        """Whether a listed offer fulfils the query: every word and every condition."""
         tests = list(self._tests())
         return lambda listed: all(test(listed) for test in tests)
 
-    def _tests(self) -> Iterator[Callable[[Listed], bool]]:
+    def _tests(self) -> Iterator[Callable[[ListedOffer], bool]]:
         if self.node is not None:
             yield lambda listed: listed.node == self.node
         if self.institution is not None:
@@ -122,7 +129,7 @@ class Sought:
         for word in fold(self.text).split():
             yield lambda listed, word=word: word in listed.words  # type: ignore[misc]
 
-    def _has_credits(self, listed: Listed) -> bool:
+    def _has_credits(self, listed: ListedOffer) -> bool:
         ects = listed.offer.workload.ects
         return ects is not None and (self.ects_min or 0) <= ects <= (self.ects_max or float("inf"))
 
@@ -133,8 +140,8 @@ def fold(text: str) -> str:
     return "".join(sign for sign in plain if not unicodedata.combining(sign))
 
 
-def shown(listed: Listed, node: Node | None) -> bool:
-    """Whether the offer of that node is shown to anybody."""
+def shown(listed: ListedOffer, node: Node | None) -> bool:
+    """Whether the offer of that node is shown."""
     return node is not None and node.status == "active" and node.covers(listed.offer.awarding_body.country)
 
 

@@ -1,4 +1,4 @@
-"""What one administrator may revoke alone (protocol, section 7): where it is counted, and what a caller hears beyond it."""
+"""What one administrator may revoke alone (protocol, section 7): where it is counted, and what is advised beyond it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP door to single credentials."""
+"""The HTTP API of single credentials."""
 
 from __future__ import annotations
 

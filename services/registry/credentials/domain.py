@@ -82,7 +82,7 @@ class Credential:
 def register(
     issued: CredentialIssued, replaced: Credential | None, now: datetime
 ) -> tuple[Credential, CredentialRegistered]:
-    """A credential enters the register; `replaced` is the one of the same institution that it says it replaces."""
+    """A credential enters the register; `replaced` is the one of the same institution that it is to replace."""
     replaces = replaced.ref if replaced else None
     credential = Credential(
         ref=issued.ref,
@@ -150,7 +150,7 @@ def reinstate(credential: Credential, now: datetime) -> tuple[Credential, Creden
 
 
 def registered_before(event: CredentialRegistered, at: datetime) -> Credential:
-    """A credential as this registry's own log says that it was registered."""
+    """A credential as it stands registered in this registry's own log."""
     return Credential(
         ref=event.ref,
         institution=event.institution,

@@ -1,4 +1,4 @@
-"""The HTTP door for other nodes: the log for members, the federation list and the certificates for everybody."""
+"""The HTTP API for other nodes: the log for members, the federation list and the certificates for everybody."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 
 from services.registry.context import RegistryContext
-from services.registry.federation.domain import MAX_ENTRIES, MAX_WAIT, LogQuery, ServedStream
+from services.registry.federation.domain import MAX_ENTRIES, MAX_WAIT_SECONDS, LogQuery, ServedStream
 from services.registry.federation.handlers import read_log
 from shared.errors import Unauthenticated
 from shared.home.folder import CERTIFIED
@@ -28,8 +28,8 @@ LIST_TYPE = "application/jose+json"
 """The media type of a JWS in JSON serialisation (RFC 7515, 9.2.1)."""
 Responses = dict[int | str, dict[str, Any]]
 
-LIST_MAX_AGE = 300
-"""Seconds for which a cache may keep the federation list."""
+LIST_MAX_AGE_SECONDS = 300
+"""How long a cache may keep the federation list."""
 
 _UNCHANGED: Responses = {304: {"description": "The caller has it already."}}
 _SIGNED: Responses = {200: {"description": "The signed list.", "content": {LIST_TYPE: {"schema": {"type": "object"}}}}}
@@ -54,14 +54,14 @@ class LogView(View):
     entries: tuple[str, ...]
     """Entries as compact tokens, in order: the very bytes that were signed."""
     traces: tuple[str, ...]
-    """The trace context (`traceparent`) of each entry, or an empty string: a help for operators, which nobody signed."""
+    """The trace context (`traceparent`) of each entry, or an empty string: a help for operators, which is not signed."""
     next: int
     """What to ask on from: `after` of the next request."""
     head: HeadView
 
 
 class CertificatesView(View):
-    """What this node's root says of its service keys."""
+    """This node's service keys, as its root certified them."""
 
     federation: str
     node: str
@@ -87,7 +87,7 @@ class _NodeBearer(SecurityBase):
                 token.strip(), federation_list=membership.list, me=membership.me, now=engine.clock.now()
             )
             if await is_compromised(engine.store, *shown):
-                raise node_token.NodeTokenRefused("Its key is said to be stolen. Mint one with the key that came after it.")
+                raise node_token.NodeTokenRefused("Its key was reported stolen. Mint one with the key that came after it.")
         except Unauthenticated:
             limiters.anonymous.take(address_of(request))
             raise
@@ -102,7 +102,7 @@ Epoch = Annotated[int, Query(ge=1, le=_MAX, description="The epoch of `after`.")
 After = Annotated[int, Query(ge=0, le=_MAX, description="The last sequence that the caller has; 0 for none.")]
 Limit = Annotated[int, Query(ge=1, le=MAX_ENTRIES, description="Entries on a page at most.")]
 Wait = Annotated[
-    float, Query(ge=0, le=MAX_WAIT, allow_inf_nan=False, description="Seconds to wait for the first entry at most.")
+    float, Query(ge=0, le=MAX_WAIT_SECONDS, allow_inf_nan=False, description="Seconds to wait for the first entry at most.")
 ]
 
 
@@ -117,9 +117,17 @@ async def read_stream(
     limit: Limit = MAX_ENTRIES,
     wait: Wait = 0.0,
 ) -> Response:
-    """Entries of a log after a place, its own or another node's; when there are none yet, waits for the first."""
+    """Entries of this node's log or another's, after a sequence; when there are none yet, waits for the first."""
     engine = RegistryContext.of(request).engine
-    query = LogQuery(origin or engine.membership.me, stream, epoch, after, limit, wait, asker)
+    query = LogQuery(
+        origin=origin or engine.membership.me,
+        stream=stream,
+        epoch=epoch,
+        after=after,
+        limit=limit,
+        wait=wait,
+        asker=asker,
+    )
     found = await read_log(engine.store, engine.membership, engine.log_advanced, query)
     unchanged = not_modified(request, found.etag)
     if unchanged is not None:
@@ -129,10 +137,10 @@ async def read_stream(
 
 @routes.get("/federation", response_class=Response, responses={**_SIGNED, **_UNCHANGED}, dependencies=[Depends(metered)])
 async def show_federation(request: Request) -> Response:
-    """The federation list as its anchors signed it; whoever reads it checks it against the anchors that they have pinned."""
+    """The federation list as its anchors signed it; check it against the anchors that you have pinned."""
     signed: bytes = RegistryContext.of(request).engine.home.federation_file.read_bytes()
     tag = f'"{sha256(signed).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": f"public, max-age={LIST_MAX_AGE}"}
+    headers = {"ETag": tag, "Cache-Control": f"public, max-age={LIST_MAX_AGE_SECONDS}"}
     return not_modified(request, tag) or Response(signed, media_type=LIST_TYPE, headers=headers)
 
 

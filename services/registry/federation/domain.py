@@ -1,8 +1,8 @@
 """What another node may ask of the log, and the page it gets. Pure.
 
 - Only members of the federation read the log, and only its public streams (protocol, section 3). `issuance` never leaves the
-  node: the node itself may read its own, for its issuer may have to be told what it has forgotten.
-- Every node serves every origin's entries, so that a hole can be filled from anybody who holds them.
+  node: the node itself may read its own, for its issuer's store may have been restored from an older backup.
+- Every node serves every origin's entries, so that a hole can be filled from any node that has them.
 - A page is of one epoch. Its `next` is what to ask on from; its entity tag moves when the page or the head does.
 """
 
@@ -23,8 +23,8 @@ MAX_ENTRIES = 500
 """The most entries on a page."""
 PAGE_BYTES = 4 * 1024 * 1024
 """The most bytes on a page, unless one entry alone is larger."""
-MAX_WAIT = 30.0
-"""Seconds that a long poll waits for news at most."""
+MAX_WAIT_SECONDS = 30.0
+"""The longest that a long poll waits for the first entry."""
 
 
 class OriginUnknown(NotFound):
@@ -40,7 +40,7 @@ class StreamPrivate(NotFound):
 
 
 class LogQuery(NamedTuple):
-    """Which entries are wanted: whose, of which stream, after which place, how many, and how long to wait for the first."""
+    """Which entries are wanted: whose, of which stream, after which sequence, how many, and how long to wait for one."""
 
     origin: str
     stream: str
@@ -59,7 +59,7 @@ class LogQuery(NamedTuple):
 
 class LogPage(NamedTuple):
     """A page of a log. `entries` are compact tokens, the bytes that were signed; `traces` the trace context of each,
-    which nobody signed; `head` is how far this node holds the log.
+    which is not signed; `head` is how far this node has the log without a gap.
     """
 
     origin: str

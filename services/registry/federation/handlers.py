@@ -12,12 +12,12 @@ from shared.ids import topic_name
 from shared.store.port import Reader
 from shared.tasks.wakeups import Wakeups
 
-SLICE = 1.0
-"""Seconds between looks while waiting: what another process of this node wrote wakes nobody here."""
+POLL_SECONDS = 1.0
+"""Between two looks while waiting: what another process of this node wrote does not wake a request here."""
 
 
-async def read_log(store: Reader, membership: Membership, grown: Wakeups, query: LogQuery) -> LogPage:
-    """The entries after a place; when there are none, waits for the first. Raises `OriginUnknown` or `StreamPrivate`."""
+async def read_log(store: Reader, membership: Membership, log_advanced: Wakeups, query: LogQuery) -> LogPage:
+    """The entries after a sequence; when there are none, waits for the first. Raises `OriginUnknown` or `StreamPrivate`."""
     if membership.node(query.origin) is None:
         raise OriginUnknown("Name a node of the federation list; GET /federation shows it.")
     query.check_public(membership.me)
@@ -29,10 +29,18 @@ async def read_log(store: Reader, membership: Membership, grown: Wakeups, query:
         remaining = ends - asyncio.get_running_loop().time()
         if page.entries or remaining <= 0:
             return page
-        await grown.wait(topic, min(remaining, SLICE))
+        await log_advanced.wait(topic, min(remaining, POLL_SECONDS))
 
 
 async def _page(store: Reader, topic: str, query: LogQuery, *, own: bool) -> LogPage:
     head = await repository.head(store, topic, own=own)
     run = await repository.entries_after(store, topic, query.epoch, query.after, query.limit, PAGE_BYTES)
-    return LogPage(query.origin, query.stream, run.epoch, run.entries, run.traces, run.last, head)
+    return LogPage(
+        origin=query.origin,
+        stream=query.stream,
+        epoch=run.epoch,
+        entries=run.entries,
+        traces=run.traces,
+        next=run.last,
+        head=head,
+    )

@@ -37,5 +37,5 @@ async def entries_after(reader: Reader, topic: str, epoch: int, after: int, limi
 
 
 async def head(reader: Reader, topic: str, *, own: bool) -> Position:
-    """How far this registry holds a topic without a gap: the head of a chain that it writes, or the position in another."""
+    """How far this registry has a topic without a gap: the head of a chain that it writes, or the position in another."""
     return position_of(await reader.get(HEADS if own else POSITIONS, topic))

@@ -1,4 +1,4 @@
-"""The HTTP door to mass revocations."""
+"""The HTTP API of mass revocations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTTP door to the status lists: public, signed, cacheable."""
+"""The HTTP API of the status lists: public, signed, cacheable."""
 
 from __future__ import annotations
 

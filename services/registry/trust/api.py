@@ -1,4 +1,4 @@
-"""The HTTP door to institutions, their accreditations and keys."""
+"""The HTTP API of institutions, their accreditations and keys."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ INSTITUTION_KEYS = Collection("institution_keys", (Index(("kid",), unique=True),
 """By `<slug>/<kid>`: a `KeyRow`; one key is one institution's."""
 
 ANNOUNCED = Collection("announced_keys")
-"""By key id: the service keys of this node whose certificate its trust stream carries; `{retired: true}` where that says
-also that they sign no more.
+"""By key id: the service keys of this node whose certificates its trust stream carries; `{retired: true}` where the stream
+carries their end too.
 """
 
 COLLECTIONS = (INSTITUTIONS, ACCREDITATIONS, INSTITUTION_KEYS, ANNOUNCED)
