@@ -1,4 +1,4 @@
-"""The HTTP door: subscriptions and the log of their deliveries. Command in, view out."""
+"""The HTTP API: subscriptions and the log of their deliveries. Command in, view out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from services.notifier import handlers
 from services.notifier.channels.webhook import new_secret
 from services.notifier.commands import Subscribe
 from services.notifier.context import NotifierContext
+from services.notifier.records import StoredDelivery, StoredSubscription
 from services.notifier.repository import DELIVERIES, SUBSCRIPTIONS, find_subscription
 from services.notifier.views import (
     DeliveryView,
@@ -25,7 +26,7 @@ from shared.web.idempotency import KEYED
 from shared.web.paging import Page, Paged, page
 from shared.web.strict import router
 
-TAG = {"name": "subscriptions", "description": "Who is told of what, by webhook (Standard Webhooks), and what became of it."}
+TAG = {"name": "subscriptions", "description": "Webhooks about what changes (Standard Webhooks), and what became of each."}
 
 routes = router("subscriptions")
 
@@ -36,7 +37,7 @@ DeliveryId = Annotated[str, Path(pattern="^msg_[A-Za-z0-9_-]{36}$", description=
 
 @routes.post("/subscriptions", status_code=201, response_model=SubscriptionMade, dependencies=[KEYED])
 async def subscribe(request: Request, caller: Manager, command: Subscribe) -> Response:
-    """Ask to be told. The answer holds the signing secret, which is shown this once."""
+    """Subscribe to changes. The answer holds the signing secret, which is shown this once."""
     context = NotifierContext.of(request)
     await context.fetcher.check(command.url)
     key, secret, limit = new_event_id(), new_secret(), context.settings.notifier_subscriptions
@@ -52,11 +53,11 @@ async def subscribe(request: Request, caller: Manager, command: Subscribe) -> Re
 
 @routes.get("/subscriptions")
 async def list_subscriptions(request: Request, response: Response, caller: Manager, paging: Paged) -> Page[SubscriptionView]:
-    """One's own subscriptions, the oldest first."""
+    """The caller's own subscriptions, the oldest first."""
     found = await NotifierContext.of(request).store.scan(
         SUBSCRIPTIONS, where={"owner": caller.actor}, after=paging.after, limit=paging.fetch
     )
-    return page(found, paging, subscription_view, request, response)
+    return page(found, paging, lambda row: subscription_view(StoredSubscription.from_row(row)), request, response)
 
 
 @routes.get("/subscriptions/{subscription}")
@@ -67,7 +68,7 @@ async def read_subscription(request: Request, caller: Manager, subscription: Sub
 
 @routes.delete("/subscriptions/{subscription}", status_code=204)
 async def end_subscription(request: Request, caller: Manager, subscription: SubscriptionId) -> Response:
-    """Be told no more. The secret is deleted; what was still to be delivered is cancelled."""
+    """End a subscription. The secret is deleted; what was still to be delivered is cancelled."""
     return await NotifierContext.of(request).transactions.answer(
         request, caller, lambda unit: handlers.end_subscription(unit, caller.actor, subscription), status=204
     )
@@ -92,7 +93,7 @@ async def list_deliveries(
     found = await store.scan(
         DELIVERIES, where={"subscription": subscription}, after=paging.after, limit=paging.fetch, reverse=True
     )
-    return page(found, paging, delivery_view, request, response)
+    return page(found, paging, lambda row: delivery_view(StoredDelivery.from_row(row)), request, response)
 
 
 @routes.post("/deliveries/{delivery}/redeliver", status_code=202, response_model=DeliveryView, dependencies=[KEYED])

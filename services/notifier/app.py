@@ -23,7 +23,7 @@ from shared.web.outgoing.fetch import Fetcher
 from shared.web.service_floor import open_floor
 
 SWEEP_SECONDS = 3_600.0
-"""How often deliveries whose time is over are looked for."""
+"""Between two looks for deliveries whose time is over."""
 
 SPEC = ServiceSpec(
     name="notifier",
@@ -32,25 +32,27 @@ SPEC = ServiceSpec(
     foreign=True,
     subscriptions=consumer.SUBSCRIPTIONS,
 )
-"""The notifier writes no stream: it hears all nodes, and tells its subscribers."""
+"""The notifier writes no stream: it receives those of all nodes, and sends webhooks to its subscribers."""
 
 API = ApiSpec(
     name=SPEC.name,
     title="Testamur notifier",
-    description="Tells those who asked what became of credentials and institutions.",
+    description="Sends webhooks about what became of credentials and institutions.",
     routers=[api.routes, operations.routes],
     tags=[api.TAG],
 )
 
 
 def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | None = None) -> FastAPI:
-    """The notifier's app; `bus` is handed in where one process shares it."""
+    """The notifier's app; `bus` is given where one process shares it."""
     mine = NotifierSettings.of(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_floor(app, mine, SPEC, clock, bus) as floor:
-            app.state.context = NotifierContext(floor.transactions, floor.engine.store, floor.fetcher, mine)
+            app.state.context = NotifierContext(
+                transactions=floor.transactions, store=floor.engine.store, fetcher=floor.fetcher, settings=mine
+            )
             _deliver(floor.engine, floor.fetcher, app.state.context)
             yield
 

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from services.notifier.domain import Kind
+from services.notifier.domain import NoticeKind
 from shared.events.base import Ref
 from shared.ids import NODE_NAME, SLUG
 from shared.web.command import Command
@@ -18,14 +18,14 @@ InstitutionUrn = Annotated[
 
 
 class Subscribe(Command):
-    """Ask to be told of changes by webhook. Each filter that is given narrows what is told."""
+    """Subscribe to changes by webhook. Each filter that is given narrows what is sent."""
 
     url: Annotated[str, StringConstraints(min_length=8, max_length=2048)]
     """Where to send it: an https URL on the public internet."""
-    kinds: tuple[Kind, ...] = Field(min_length=1, max_length=20)
-    """What to be told of. `credential.revoked` takes in `credentials.revoked`."""
+    kinds: tuple[NoticeKind, ...] = Field(min_length=1, max_length=20)
+    """What to send. `credential.revoked` takes in `credentials.revoked`."""
     origins: tuple[NodeName, ...] = Field(default=(), max_length=100)
-    """Only what these nodes say."""
+    """Only events of these nodes."""
     institutions: tuple[InstitutionUrn, ...] = Field(default=(), max_length=200)
     """Only what concerns these institutions or their credentials."""
     refs: tuple[Ref, ...] = Field(default=(), max_length=1_000)

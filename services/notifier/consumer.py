@@ -1,4 +1,4 @@
-"""The bus door: what the notifier hears, of its own node and of all others."""
+"""Which events the notifier receives, of its own node and of all others, and which handler takes each."""
 
 from __future__ import annotations
 
@@ -31,4 +31,4 @@ SUBSCRIPTIONS: Mapping[type[Event], Handler] = dict(
 )
 
 STREAMS = ("checkpoints", "trust", "status", "registrations")
-"""Which streams these come on, in the order in which they are drained; the checkpoints say what else there is to hear."""
+"""The streams that these come on, in the order in which they are drained. The checkpoints say how far each stream goes."""

@@ -1,4 +1,4 @@
-"""What the routes work with, made once in the lifespan."""
+"""What requests are answered with, made once in the lifespan."""
 
 from __future__ import annotations
 

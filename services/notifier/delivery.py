@@ -1,20 +1,22 @@
-"""The delivery loop: whatever is due is sent, a bounded number at once, and what came of it is written down.
+"""The delivery loop: what is due is sent, a bounded number at once, and the outcome is written down.
 
 What is lost if the process dies here: nothing. A delivery that was sent and not yet marked is still due, and is sent again
-under the same `webhook-id`: at least once. The process that leads delivers; a second that wrongly believed it did would only
-repeat ids.
+under the same `webhook-id`: at least once. The process that leads delivers. A second process that wrongly believed it led
+would only repeat ids.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 
 from services.notifier.channels import webhook
 from services.notifier.channels.webhook import Attempt
-from services.notifier.domain import KEPT_ATTEMPTS, next_attempt
+from services.notifier.domain import KEPT_ATTEMPTS, DeliveryState, next_attempt
 from services.notifier.handlers import disable
-from services.notifier.repository import DELIVERIES, DUE, SUBSCRIPTIONS, due_key, forget, put_delivery
+from services.notifier.records import AttemptRow, StoredDelivery, StoredSubscription
+from services.notifier.repository import DUE, delivery, due_key, forget, put_delivery, subscription
 from services.notifier.settings import NotifierSettings
 from shared.clock import Clock
 from shared.store.port import PAGE, Document, Store, Transaction
@@ -22,13 +24,13 @@ from shared.tasks.wakeups import wait_for
 from shared.telemetry import get_logger, histogram
 from shared.web.outgoing.fetch import Fetcher
 
-POLL = 0.25
-"""Seconds between looks at what is due."""
+POLL_SECONDS = 0.25
+"""Between two looks at what is due."""
 
-LOOK_AHEAD = 5_000
-"""How many due deliveries are looked through for some that may be sent now, past those of receivers that are busy."""
+MAX_DUE_SCANNED = 5_000
+"""Due deliveries that one look goes through, past those of busy receivers, for some that may be sent now."""
 
-SECONDS = histogram("testamur_notifier_delivery_seconds", "How long sending a webhook took, by outcome.")
+DELIVERY_SECONDS = histogram("testamur_notifier_delivery_seconds", "How long sending a webhook took, by outcome.")
 
 _log = get_logger("notifier.delivery")
 
@@ -50,7 +52,7 @@ class Courier:
             while True:
                 self._wake.clear()
                 await self._start(sending)
-                await wait_for(self._wake, POLL)
+                await wait_for(self._wake, POLL_SECONDS)
 
     async def step(self) -> int:
         """Send everything that may be sent now, once; returns how much that was."""
@@ -78,15 +80,15 @@ class Courier:
         now = due_key("", self._clock.now().timestamp() + 0.001)
         free = self._settings.notifier_concurrency - len(self._under_way)
         busy, found, after, seen = Counter(self._under_way.values()), list[Document](), "", 0
-        while free > len(found) and seen < LOOK_AHEAD:
+        while free > len(found) and seen < MAX_DUE_SCANNED:
             page = await self._store.scan(DUE, after=after, limit=PAGE)
             for row in page:
                 if row.key >= now:
                     return found
-                subscription = row.body["subscription"]
-                mine = row.key.partition("/")[2] not in self._under_way
-                if mine and busy[subscription] < self._settings.notifier_per_subscription and len(found) < free:
-                    busy[subscription] += 1
+                receiver = row.body["subscription"]
+                waits = row.key.partition("/")[2] not in self._under_way
+                if waits and busy[receiver] < self._settings.notifier_per_subscription and len(found) < free:
+                    busy[receiver] += 1
                     found.append(row)
             if len(page) < PAGE:
                 break
@@ -95,62 +97,58 @@ class Courier:
 
     async def _deliver(self, key: str, due: str) -> None:
         try:
-            delivery = await self._store.get(DELIVERIES, key)
-            if delivery is None or delivery.body["due"] != due:  # it was put off or forgotten since the look
+            due_now = await delivery(self._store, key)
+            if due_now is None or due_now.due != due:  # it was put off or forgotten since the look
                 await self._store.transact(lambda tx: tx.delete(DUE, due))
                 return
-            receiver = await self._store.get(SUBSCRIPTIONS, delivery.body["subscription"])
-            if receiver is None or receiver.body["state"] != "active":
+            receiver = await subscription(self._store, due_now.subscription)
+            if receiver is None or receiver.state != "active":
                 await self._store.transact(lambda tx: _cancel(tx, key))
                 return
-            attempt = await self._send(delivery, receiver)
+            attempt = await self._send(due_now, receiver)
             now = self._clock.now().timestamp()
             await self._store.transact(lambda tx: _record(tx, key, attempt, now))
         finally:
             self._under_way.pop(key, None)
             self._wake.set()
 
-    async def _send(self, delivery: Document, receiver: Document) -> Attempt:
-        body = receiver.body
-        secrets = [body["secret"]]
-        if body["previous"] and self._clock.now().timestamp() < body["previous_until"]:
-            secrets.append(body["previous"])
+    async def _send(self, due_now: StoredDelivery, receiver: StoredSubscription) -> Attempt:
         attempt = await webhook.send(
             self._fetcher,
             self._clock,
-            body["url"],
-            delivery.key,
-            delivery.body["body"],
-            secrets,
-            self._settings.notifier_timeout,
+            url=receiver.subscription.url,
+            message=due_now.id,
+            body=due_now.body,
+            secrets_in_force=receiver.secrets_at(self._clock.now().timestamp()),
+            seconds=self._settings.notifier_timeout,
         )
-        SECONDS.record(attempt.milliseconds / 1000, outcome="delivered" if attempt.delivered else "failed")
+        DELIVERY_SECONDS.record(attempt.milliseconds / 1000, outcome="delivered" if attempt.delivered else "failed")
         if not attempt.delivered:
-            _log.info("webhook not taken", delivery=delivery.key, status=attempt.status, error=attempt.error)
+            _log.info("the receiver did not take a webhook", delivery=due_now.id, status=attempt.status, error=attempt.error)
         return attempt
 
 
 async def _record(tx: Transaction, key: str, attempt: Attempt, now: float) -> None:
-    """Write down what an attempt came to, and when the next one is due."""
-    row = await tx.get(DELIVERIES, key)
-    if row is None:
+    """Write down the outcome of an attempt, and when the next one is due."""
+    before = await delivery(tx, key)
+    if before is None:
         return
-    line = {"at": attempt.at.timestamp(), "status": attempt.status, "error": attempt.error}
-    line["milliseconds"] = attempt.milliseconds
-    attempts = [*row.body["attempts"], line][-KEPT_ATTEMPTS:]
+    line = AttemptRow(
+        at=attempt.at.timestamp(), status=attempt.status, error=attempt.error, milliseconds=attempt.milliseconds
+    )
+    tried = replace(before, attempts=(*before.attempts, line)[-KEPT_ATTEMPTS:])
     if attempt.delivered or attempt.gone:
-        state = "delivered" if attempt.delivered else "failed"
-        await put_delivery(tx, row, {"attempts": attempts, "state": state}, None)
+        await put_delivery(tx, replace(tried, state="delivered" if attempt.delivered else "failed"), due_at=None)
         if attempt.gone:
-            await disable(tx, row.body["subscription"])
+            await disable(tx, before.subscription)
         return
-    failures = row.body["failures"] + 1
+    failures = before.failures + 1
     again = next_attempt(key, failures, now, attempt.retry_after)
-    state = "pending" if again is not None else "failed"
-    await put_delivery(tx, row, {"attempts": attempts, "state": state, "failures": failures}, again)
+    state: DeliveryState = "pending" if again is not None else "failed"
+    await put_delivery(tx, replace(tried, state=state, failures=failures), due_at=again)
 
 
 async def _cancel(tx: Transaction, key: str) -> None:
-    row = await tx.get(DELIVERIES, key)
-    if row is not None:
-        await put_delivery(tx, row, {"state": "cancelled"}, None)
+    before = await delivery(tx, key)
+    if before is not None:
+        await put_delivery(tx, replace(before, state="cancelled"), due_at=None)

@@ -1,16 +1,18 @@
-"""What a subscription asks for, what it is told, and when a delivery is tried again. Pure.
+"""What a subscription asks for, what its webhooks say, and when a delivery is tried again. Pure.
 
 - Each filter that a subscription gives narrows it: kinds, origins, institutions, refs. A ref is read inside an origin, so
   refs come with exactly one origin: an id means nothing outside the namespace of the node that signed it.
-- `credential.revoked` takes in `credentials.revoked`, the revocation of many at once: who asks for the one must not miss it.
-- What is told is chosen member by member (`TOLD`): nothing personal, no commitment, nothing that a newer sender adds.
-- One event is told to one subscription once, however often it is heard: `once` names the pair.
+- `credential.revoked` takes in `credentials.revoked`, the revocation of many at once: a subscriber to the one must not miss
+  the other.
+- What a webhook says is chosen member by member (`PASSED_ON`): nothing personal, no commitment, nothing that a newer sender
+  adds.
+- One event leads to one delivery for a subscription, however often it is received: `unique_name` names the pair.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple
 
@@ -24,7 +26,7 @@ from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialReinstated, CredentialRevoked, CredentialsRevoked, CredentialSuspended
 from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited
 
-Kind = Literal[
+NoticeKind = Literal[
     "credential.registered",
     "credential.suspended",
     "credential.reinstated",
@@ -33,9 +35,15 @@ Kind = Literal[
     "institution.accredited",
     "accreditation.withdrawn",
 ]
-"""What one can be told of: the kind of an event without its version."""
+"""What one can subscribe to: the kind of an event without its version."""
 
-TOLD: Mapping[type[Event], tuple[str, ...]] = {
+SubscriptionState = Literal["active", "disabled"]
+"""Disabled: the receiver answered 410 Gone; nothing is sent there any more."""
+
+DeliveryState = Literal["pending", "delivered", "failed", "cancelled"]
+"""Still to be tried, taken by its receiver, given up, or without a subscription that wants it."""
+
+PASSED_ON: Mapping[type[Event], tuple[str, ...]] = {
     CredentialRegistered: ("ref", "credential_type", "replaces"),
     CredentialSuspended: ("ref", "version", "effective", "until", "reason"),
     CredentialReinstated: ("ref", "version", "effective"),
@@ -46,17 +54,17 @@ TOLD: Mapping[type[Event], tuple[str, ...]] = {
 }
 """Which members of each event are passed on; `origin`, `epoch`, `sequence`, `institution` and `refs` are added."""
 
-DELAYS = (5, 30, 120, 600, 3_600, 21_600, 86_400)
-"""Seconds after each failed attempt until the next one: eight attempts over some 31 hours."""
+RETRY_DELAYS_SECONDS = (5, 30, 120, 600, 3_600, 21_600, 86_400)
+"""After each failed attempt until the next one: eight attempts over some 31 hours."""
 
 JITTER = 0.2
 """By how much of itself a delay may grow, so that many deliveries that failed together do not come back together."""
 
-LONGEST_WAIT = 86_400
-"""The most seconds that a receiver's `Retry-After` is heeded."""
+MAX_RETRY_AFTER_SECONDS = 86_400
+"""The most of a receiver's `Retry-After` that is heeded."""
 
 SECRET_OVERLAP = timedelta(hours=24)
-"""How long the secret before is still signed with after a new one was made."""
+"""How long the secret before signs on, beside a new one."""
 
 KEPT_ATTEMPTS = 20
 """How many attempts a delivery's log holds; the oldest go first."""
@@ -75,7 +83,7 @@ class DeliveryNotFound(NotFound):
 
 
 class SubscriptionDisabled(Conflict):
-    """409: its receiver said that it is gone, so nothing is sent there."""
+    """409: its receiver answered that it is gone, so nothing is sent there."""
 
     title = "This subscription is disabled."
 
@@ -86,8 +94,8 @@ class TooManySubscriptions(Conflict):
     title = "No more subscriptions can be made."
 
 
-class Source(NamedTuple):
-    """Where an event came from: its origin's namespace and its place there, and when it was said and heard."""
+class EventSource(NamedTuple):
+    """Where an event came from: its origin's namespace and its position there, and when it was signed and received."""
 
     federation: str
     origin: str
@@ -102,16 +110,19 @@ class Source(NamedTuple):
         return f"urn:testamur:{self.federation}:{self.origin}:institution:{slug}"
 
 
-class About(NamedTuple):
+class NoticeSubject(NamedTuple):
     """One thing that a notice is about: a credential, an institution, or a credential of a known institution (its URN)."""
 
     ref: str | None = None
     institution: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """One event as subscribers are told of it; `part` tells apart what one event means for credentials heard of later."""
+    """One event as its subscribers get it.
+
+    `part` is the credential, where the event concerns one that is registered here only later; otherwise it is empty.
+    """
 
     kind: str
     origin: str
@@ -127,99 +138,112 @@ class Notice:
         """Whether it may speak of several credentials."""
         return self.kind == "credentials.revoked"
 
-    def document(self) -> dict[str, Any]:
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Notice:
+        """The notice out of what was stored of it."""
+        return cls(**row)
+
+    def to_row(self) -> Mapping[str, Any]:
         """The notice as plain values, to be stored."""
-        return {name: getattr(self, name) for name in ("kind", "origin", "hash", "at", "known_at", "data", "part")}
+        return asdict(self)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """What somebody wants to be told, and where. An empty filter lets everything through."""
+    """What is sent, and where. An empty filter lets everything through."""
 
     url: str
     kinds: tuple[str, ...]
     created: float
+    """Seconds since 1970."""
     origins: tuple[str, ...] = ()
     institutions: tuple[str, ...] = ()
     refs: tuple[str, ...] = ()
 
-    def interests(self) -> list[str]:
-        """Under which headings it is found when something happens: those of its narrowest filter."""
+    def headings(self) -> list[str]:
+        """The headings under which it is found when something happens: those of its narrowest filter."""
         if self.refs:
-            return [ref_interest(self.origins[0], ref) for ref in self.refs]
+            return [ref_heading(self.origins[0], ref) for ref in self.refs]
         if self.institutions:
-            return [institution_interest(urn) for urn in self.institutions]
+            return [institution_heading(urn) for urn in self.institutions]
         return [f"origin/{origin}" for origin in self.origins] or ["all"]
 
-    def concerned(self, notice: Notice, about: Sequence[About]) -> list[About]:
-        """What of a notice concerns this subscription; nothing, if it lies before it."""
+    def matching(self, notice: Notice, subjects: Sequence[NoticeSubject]) -> list[NoticeSubject]:
+        """What of a notice concerns this subscription: nothing, where it was received before the subscription was made."""
         asked = notice.kind in self.kinds or (notice.many and "credential.revoked" in self.kinds)
         if not asked or notice.known_at < self.created or (self.origins and notice.origin not in self.origins):
             return []
         return [
             one
-            for one in about
+            for one in subjects
             if (not self.refs or one.ref in self.refs) and (not self.institutions or one.institution in self.institutions)
         ]
 
 
-def ref_interest(origin: str, ref: str) -> str:
+def ref_heading(origin: str, ref: str) -> str:
     """The heading of one credential."""
     return f"ref/{origin}/{ref}"
 
 
-def institution_interest(urn: str) -> str:
+def institution_heading(urn: str) -> str:
     """The heading of one institution."""
     return f"institution/{urn}"
 
 
-def headings(origin: str, about: Sequence[About]) -> list[str]:
+def headings_of(origin: str, subjects: Sequence[NoticeSubject]) -> list[str]:
     """Every heading under which subscriptions may be concerned."""
-    refs = [ref_interest(origin, one.ref) for one in about if one.ref]
-    institutions = {institution_interest(one.institution) for one in about if one.institution}
+    refs = [ref_heading(origin, one.ref) for one in subjects if one.ref]
+    institutions = {institution_heading(one.institution) for one in subjects if one.institution}
     return ["all", f"origin/{origin}", *sorted(institutions), *refs]
 
 
-def notice_of(event: Event, source: Source) -> Notice:
-    """What is told of an event."""
-    members = event.model_dump(mode="json", include=set(TOLD[type(event)]), exclude_none=True)
+def notice_of(event: Event, source: EventSource) -> Notice:
+    """An event as its subscribers get it."""
+    members = event.model_dump(mode="json", include=set(PASSED_ON[type(event)]), exclude_none=True)
     data = {"origin": source.origin, "epoch": source.epoch, "sequence": source.seq, **members}
     kind = event.kind.rpartition(".")[0]
-    return Notice(kind, source.origin, source.hash, rfc3339(source.at), source.known_at.timestamp(), data)
+    return Notice(
+        kind=kind,
+        origin=source.origin,
+        hash=source.hash,
+        at=rfc3339(source.at),
+        known_at=source.known_at.timestamp(),
+        data=data,
+    )
 
 
-def payload(notice: Notice, about: Sequence[About]) -> str:
+def payload(notice: Notice, subjects: Sequence[NoticeSubject]) -> str:
     """The webhook's body (Standard Webhooks, "Payload structure"): type, timestamp, data."""
     data = dict(notice.data)
-    institutions = {one.institution for one in about if one.institution}
+    institutions = {one.institution for one in subjects if one.institution}
     if len(institutions) == 1:
         data["institution"] = institutions.pop()
     if notice.many:
-        data["refs"] = [one.ref for one in about if one.ref]
+        data["refs"] = [one.ref for one in subjects if one.ref]
     return orjson.dumps({"type": notice.kind, "timestamp": notice.at, "data": data}).decode()
 
 
-def once(subscription: str, notice: Notice) -> str:
-    """The name of telling this to that subscription: unique, so that it is told once."""
+def unique_name(subscription: str, notice: Notice) -> str:
+    """The name of delivering this notice to that subscription: unique, so that it is delivered once."""
     return digest(f"{subscription}/{notice.hash}/{notice.part}".encode())
 
 
-def delivery_id(told: str, known_at: float) -> str:
-    """The stable id of a delivery: when we heard, so that ids sort by it, and `once`. Without a full stop, as the scheme of
-    the signature asks.
+def delivery_id(name: str, known_at: float) -> str:
+    """The stable id of a delivery: when the event was received, so that ids sort by it, and its `unique_name`. It has no
+    full stop, as the scheme of the signature asks.
     """
-    return f"{first_id(known_at)}{told[:24]}"
+    return f"{first_id(known_at)}{name[:24]}"
 
 
 def first_id(moment: float) -> str:
-    """What every delivery id of something heard at that moment (seconds since 1970) begins with."""
+    """What every delivery id of an event begins with that was received at that moment (seconds since 1970)."""
     return f"msg_{int(moment * 1000):012x}"
 
 
 def next_attempt(delivery: str, failures: int, now: float, retry_after: int | None) -> float | None:
     """When a delivery that failed `failures` times is tried again, in seconds since 1970; None: no more."""
-    if failures > len(DELAYS):
+    if failures > len(RETRY_DELAYS_SECONDS):
         return None
     spread = int.from_bytes(digest(f"{delivery}/{failures}".encode())[:4].encode()) / 2**32
-    delay = DELAYS[failures - 1] * (1 + JITTER * spread)
-    return now + max(delay, min(retry_after or 0, LONGEST_WAIT))
+    delay = RETRY_DELAYS_SECONDS[failures - 1] * (1 + JITTER * spread)
+    return now + max(delay, min(retry_after or 0, MAX_RETRY_AFTER_SECONDS))

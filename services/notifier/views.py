@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Literal
 
-from services.notifier.repository import due_at
+from services.notifier.domain import DeliveryState, SubscriptionState
+from services.notifier.records import StoredDelivery, StoredSubscription
 from shared.clock import Instant
-from shared.store.port import Document
 from shared.web.command import View
-
-State = Literal["pending", "delivered", "failed", "cancelled"]
-"""Of a delivery: still to be tried, taken by its receiver, given up, or without a subscription that wants it."""
 
 
 class SubscriptionView(View):
@@ -23,7 +19,7 @@ class SubscriptionView(View):
     origins: tuple[str, ...]
     institutions: tuple[str, ...]
     refs: tuple[str, ...]
-    state: Literal["active", "disabled"]
+    state: SubscriptionState
     """Disabled: the receiver answered 410 Gone; nothing is sent there any more."""
     created: Instant
 
@@ -54,48 +50,48 @@ class AttemptView(View):
 
 
 class DeliveryView(View):
-    """One webhook: what it tells of, and what became of it."""
+    """One webhook: what it is about, and what became of it."""
 
     id: str
     """Also its `webhook-id`, the same at every attempt."""
     subscription: str
     type: str
-    state: State
+    state: DeliveryState
     created: Instant
     next_attempt: Instant | None
     attempts: tuple[AttemptView, ...]
     """The last twenty."""
 
 
-def subscription_view(row: Document) -> SubscriptionView:
-    """A stored subscription, without its secret."""
-    body = row.body
+def subscription_view(stored: StoredSubscription) -> SubscriptionView:
+    """A stored subscription, without its secrets."""
+    subscription = stored.subscription
     return SubscriptionView(
-        id=row.key,
-        url=body["url"],
-        kinds=tuple(body["kinds"]),
-        origins=tuple(body["origins"]),
-        institutions=tuple(body["institutions"]),
-        refs=tuple(body["refs"]),
-        state=body["state"],
-        created=moment(body["created"]),
+        id=stored.id,
+        url=subscription.url,
+        kinds=subscription.kinds,
+        origins=subscription.origins,
+        institutions=subscription.institutions,
+        refs=subscription.refs,
+        state=stored.state,
+        created=instant(subscription.created),
     )
 
 
-def delivery_view(row: Document) -> DeliveryView:
+def delivery_view(delivery: StoredDelivery) -> DeliveryView:
     """A stored delivery with its log."""
-    body, due = row.body, due_at(row.body)
+    due_at = delivery.due_at
     return DeliveryView(
-        id=row.key,
-        subscription=body["subscription"],
-        type=body["type"],
-        state=body["state"],
-        created=moment(body["created"]),
-        next_attempt=None if due is None else moment(due),
-        attempts=tuple(AttemptView(**{**attempt, "at": moment(attempt["at"])}) for attempt in body["attempts"]),
+        id=delivery.id,
+        subscription=delivery.subscription,
+        type=delivery.kind,
+        state=delivery.state,
+        created=instant(delivery.created),
+        next_attempt=None if due_at is None else instant(due_at),
+        attempts=tuple(AttemptView(**{**attempt, "at": instant(attempt["at"])}) for attempt in delivery.attempts),
     )
 
 
-def moment(seconds: float) -> datetime:
+def instant(seconds: float) -> datetime:
     """An instant out of seconds since 1970."""
     return datetime.fromtimestamp(seconds, UTC)

@@ -1,8 +1,8 @@
 """How much one administrator may end alone, and who counts as a second person. Pure.
 
 - Ten within any hour, whatever the route (protocol, section 7). What a second person confirmed does not count.
-- The second person is another one than the first. Where it is not known who asked first, this cannot be told of anybody, so
-  nobody can confirm.
+- The second person is another one than the first. Where it is not known who asked first, no one can be shown to be another
+  person, so no one can confirm.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from fastapi import FastAPI, Request, Response
 from services.notifier import handlers
 from services.notifier.channels.webhook import new_secret, signed_headers
 from services.notifier.delivery import Courier
-from services.notifier.domain import DELAYS, SubscriptionDisabled
+from services.notifier.domain import RETRY_DELAYS_SECONDS, SubscriptionDisabled
 from services.notifier.repository import DELIVERIES, DUE, SUBSCRIPTIONS
 from services.notifier.settings import NotifierSettings
 from shared.ids import new_ref
@@ -148,7 +148,7 @@ async def test_a_failed_webhook_is_sent_again_by_schedule_under_its_id_and_given
     subscription = await stage.subscribes()
     await stage.scene.hears(revoked(new_ref()))
     stage.receiver.answer = lambda: Response(status_code=500)
-    for delay in DELAYS:
+    for delay in RETRY_DELAYS_SECONDS:
         assert await stage.courier.step() == 1
         assert await stage.courier.step() == 0
         stage.scene.clock.advance(seconds=delay * 1.21)
@@ -156,10 +156,10 @@ async def test_a_failed_webhook_is_sent_again_by_schedule_under_its_id_and_given
     stage.scene.clock.advance(days=30)
     assert await stage.courier.step() == 0
     (delivery,) = await stage.scene.log(subscription)
-    assert (delivery.state, len(delivery.attempts)) == ("failed", len(DELAYS) + 1)
+    assert (delivery.state, len(delivery.attempts)) == ("failed", len(RETRY_DELAYS_SECONDS) + 1)
     assert len(set(stage.receiver.ids)) == 1
     assert len({body for _, body in stage.receiver.came}) == 1
-    assert len({headers["webhook-timestamp"] for headers, _ in stage.receiver.came}) == len(DELAYS) + 1
+    assert len({headers["webhook-timestamp"] for headers, _ in stage.receiver.came}) == len(RETRY_DELAYS_SECONDS) + 1
 
 
 async def test_a_receiver_that_cannot_be_reached_is_tried_again(stage: Stage) -> None:

@@ -13,6 +13,7 @@ import orjson
 from services.notifier import consumer, handlers, repository
 from services.notifier.channels.webhook import new_secret
 from services.notifier.commands import Subscribe
+from services.notifier.records import StoredDelivery
 from services.notifier.repository import DELIVERIES
 from services.notifier.views import DeliveryView, delivery_view
 from shared.clock import ManualClock
@@ -79,7 +80,8 @@ class Scene:
 
     async def log(self, subscription: str) -> list[DeliveryView]:
         """The deliveries of a subscription, oldest first."""
-        return [delivery_view(row) for row in await self.store.scan(DELIVERIES, where={"subscription": subscription})]
+        rows = await self.store.scan(DELIVERIES, where={"subscription": subscription})
+        return [delivery_view(StoredDelivery.from_row(row)) for row in rows]
 
 
 @asynccontextmanager

@@ -1,1 +1,1 @@
-"""The ways in which somebody is told. There is one so far: `webhook`."""
+"""The ways in which a notice leaves: `webhook` (Standard Webhooks)."""

@@ -25,12 +25,12 @@ from shared.web.outgoing.fetch import Fetched, Fetcher
 SECRET_BYTES = 32
 """Between 24 and 64 by the scheme."""
 
-MAX_ANSWER = 1024 * 1024
+MAX_ANSWER_BYTES = 1024 * 1024
 """A receiver's answer is read up to here and thrown away."""
 
 
 class Attempt(NamedTuple):
-    """What one try came to: a status, or the slug of the error that prevented one."""
+    """The outcome of one attempt: a status, or the slug of the error that prevented one."""
 
     at: datetime
     status: int | None
@@ -66,18 +66,31 @@ def signed_headers(message: str, at: datetime, body: str, secrets_in_force: Sequ
 
 
 async def send(
-    fetcher: Fetcher, clock: Clock, url: str, message: str, body: str, secrets_in_force: Sequence[str], seconds: float
+    fetcher: Fetcher,
+    clock: Clock,
+    *,
+    url: str,
+    message: str,
+    body: str,
+    secrets_in_force: Sequence[str],
+    seconds: float,
 ) -> Attempt:
-    """Send it once. Raises nothing that has to do with the receiver."""
+    """Send it once, waiting at most `seconds`. What the receiver does never raises: it is in the `Attempt`."""
     at, began = clock.now(), clock.monotonic()
     headers = signed_headers(message, at, body, secrets_in_force)
     status, error, retry_after = None, None, None
     try:
-        answer = await fetcher.post(url, body.encode(), headers, timeout=seconds, max_bytes=MAX_ANSWER)
+        answer = await fetcher.post(url, body.encode(), headers, timeout=seconds, max_bytes=MAX_ANSWER_BYTES)
         status, retry_after = answer.status, _retry_after(answer)
     except TestamurError as failure:
         error = failure.slug()
-    return Attempt(at, status, error, round((clock.monotonic() - began) * 1000), retry_after)
+    return Attempt(
+        at=at,
+        status=status,
+        error=error,
+        milliseconds=round((clock.monotonic() - began) * 1000),
+        retry_after=retry_after,
+    )
 
 
 def _retry_after(answer: Fetched) -> int | None:
