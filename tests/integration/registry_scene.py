@@ -100,7 +100,7 @@ class Scene:
     def issuance(self, slug: str = "tartu", **members: Any) -> CredentialIssued:
         """What an issuer says of a new credential."""
         ref = members.get("ref", new_ref())
-        said: dict[str, Any] = {
+        usual: dict[str, Any] = {
             "ref": ref,
             "commitments": {"vc+jwt": digest(ref.encode())},
             "institution": slug,
@@ -112,25 +112,25 @@ class Scene:
             "status_index": next(self.indexes),
             "issued": self.clock.now(),
         }
-        return CredentialIssued(**{**said, **members})
+        return CredentialIssued(**{**usual, **members})
 
-    async def hears(self, *said: CredentialIssued) -> None:
+    async def receives(self, *issued: CredentialIssued) -> None:
         """Let the issuer say these, and wait until the registry has taken them in."""
 
         async def work(unit: Any) -> None:
-            for event in said:
+            for event in issued:
                 await unit.emit(event)
 
         before = self.engine.inbox.origin("ee").seq("issuance")
         await self.issuer.outbox.transact(work, actor="issuer")
-        await until(lambda: self._heard(before + len(said)))
+        await until(lambda: self._received(before + len(issued)))
 
     async def registers(self, slug: str = "tartu", **members: Any) -> str:
         """Have a credential registered; returns its ref."""
-        said = self.issuance(slug, **members)
-        await self.hears(said)
-        assert (await self.shows(said.ref))["status"] == "active"
-        return said.ref
+        issued = self.issuance(slug, **members)
+        await self.receives(issued)
+        assert (await self.shows(issued.ref))["status"] == "active"
+        return issued.ref
 
     async def shows(self, ref: str) -> dict[str, Any]:
         """What the registry says of a credential."""
@@ -142,12 +142,12 @@ class Scene:
         rows = await read_on(self.engine.store, topic_name("ee", stream), 0, 10_000)
         return [parse(row.body["jws"]) for row in rows]
 
-    async def says(self, kind: type[Event]) -> list[dict[str, Any]]:
+    async def emitted(self, kind: type[Event]) -> list[dict[str, Any]]:
         """The payloads of the events of one kind, in order."""
         entries = await self.log(kind.stream.name)
         return [strict_json.loads(one.token.payload) for one in entries if one.envelope.kind == kind.kind]
 
-    async def _heard(self, seq: int) -> bool:
+    async def _received(self, seq: int) -> bool:
         return self.engine.inbox.origin("ee").seq("issuance") >= seq
 
     async def _sequenced(self) -> bool:

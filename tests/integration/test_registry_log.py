@@ -75,7 +75,7 @@ async def test_a_member_reads_the_entries_as_the_bytes_that_were_signed(scene: S
 
 async def test_a_long_log_is_read_page_by_page_without_a_gap(scene: Scene, tmp_path: Path) -> None:
     await scene.accredits("tartu")
-    await scene.hears(*(scene.issuance() for _ in range(7)))
+    await scene.receives(*(scene.issuance() for _ in range(7)))
     whole = [entry.compact.decode() for entry in await scene.log("registrations")]
     found: list[str] = []
     after = 0
@@ -90,7 +90,7 @@ async def test_a_page_is_bounded_in_bytes_and_never_empty_for_that(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await scene.accredits("tartu")
-    await scene.hears(*(scene.issuance() for _ in range(3)))
+    await scene.receives(*(scene.issuance() for _ in range(3)))
     await scene.log("registrations")
     monkeypatch.setattr("services.registry.federation.handlers.PAGE_BYTES", 10)
     page = (await read(scene, tmp_path, "registrations?after=1")).json()

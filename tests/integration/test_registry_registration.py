@@ -24,36 +24,38 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 async def refused(scene: Scene, slug: str = "tartu", **members: Any) -> str:
     """Why an issuance was refused; it must not have been told abroad."""
-    before = len(await scene.says(CredentialRegistered))
-    said = scene.issuance(slug, **members)
-    await scene.hears(said)
-    shown = await scene.shows(said.ref)
+    before = len(await scene.emitted(CredentialRegistered))
+    issued = scene.issuance(slug, **members)
+    await scene.receives(issued)
+    shown = await scene.shows(issued.ref)
     assert shown["status"] == "refused"
-    assert len(await scene.says(CredentialRegistered)) == before
+    assert len(await scene.emitted(CredentialRegistered)) == before
     return str(shown["reason"])
 
 
 async def test_a_credential_within_the_accreditation_is_registered_and_told_abroad(scene: Scene) -> None:
-    said = scene.issuance()
-    await scene.hears(said)
-    shown = await scene.shows(said.ref)
+    issued = scene.issuance()
+    await scene.receives(issued)
+    shown = await scene.shows(issued.ref)
     assert (shown["status"], shown["version"], shown["institution"]) == ("active", 1, "tartu")
-    told = await scene.says(CredentialRegistered)
-    assert [(one["ref"], one["commitments"], one["kid"]) for one in told] == [(said.ref, said.commitments, said.kid)]
-    assert "status_index" not in told[0]
+    emitted = await scene.emitted(CredentialRegistered)
+    assert [(one["ref"], one["commitments"], one["kid"]) for one in emitted] == [
+        (issued.ref, issued.commitments, issued.kid)
+    ]
+    assert "status_index" not in emitted[0]
 
 
 async def test_an_issuance_said_twice_is_registered_once(scene: Scene) -> None:
-    said = scene.issuance()
-    await scene.hears(said, said)
-    assert len(await scene.says(CredentialRegistered)) == 1
-    assert (await scene.shows(said.ref))["status"] == "active"
+    issued = scene.issuance()
+    await scene.receives(issued, issued)
+    assert len(await scene.emitted(CredentialRegistered)) == 1
+    assert (await scene.shows(issued.ref))["status"] == "active"
 
 
 async def test_another_credential_under_a_taken_ref_changes_nothing(scene: Scene) -> None:
     ref = await scene.registers()
-    await scene.hears(scene.issuance(ref=ref, commitments={"vc+jwt": digest(b"another")}))
-    assert len(await scene.says(CredentialRegistered)) == 1
+    await scene.receives(scene.issuance(ref=ref, commitments={"vc+jwt": digest(b"another")}))
+    assert len(await scene.emitted(CredentialRegistered)) == 1
     assert (await scene.shows(ref))["version"] == 1
 
 
@@ -124,9 +126,9 @@ async def test_a_correction_registers_the_new_and_supersedes_the_old_in_one_go(s
     new = await scene.registers(replaces=old)
     shown = await scene.shows(old)
     assert (shown["status"], shown["reason"], shown["replaced_by"]) == ("revoked", "superseded", new)
-    told = await scene.says(CredentialRevoked)
-    assert [(one["ref"], one["reason"], one["replaced_by"]) for one in told] == [(old, "superseded", new)]
-    assert (await scene.says(CredentialRegistered))[-1]["replaces"] == old
+    emitted = await scene.emitted(CredentialRevoked)
+    assert [(one["ref"], one["reason"], one["replaced_by"]) for one in emitted] == [(old, "superseded", new)]
+    assert (await scene.emitted(CredentialRegistered))[-1]["replaces"] == old
 
 
 async def test_a_credential_is_replaced_once_only(scene: Scene) -> None:
@@ -140,7 +142,7 @@ async def test_nobody_supersedes_another_institutions_credential(scene: Scene) -
     theirs = await scene.registers("tallinn")
     await scene.registers("tartu", replaces=theirs)
     assert (await scene.shows(theirs))["status"] == "active"
-    assert "replaces" not in (await scene.says(CredentialRegistered))[-1]
+    assert "replaces" not in (await scene.emitted(CredentialRegistered))[-1]
 
 
 async def test_a_correction_of_what_was_never_registered_is_registered_on_its_own(scene: Scene) -> None:

@@ -29,9 +29,9 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 async def many(scene: Scene, count: int, slug: str = "tartu") -> list[str]:
-    said = [scene.issuance(slug) for _ in range(count)]
-    await scene.hears(*said)
-    return [one.ref for one in said]
+    issued = [scene.issuance(slug) for _ in range(count)]
+    await scene.receives(*issued)
+    return [one.ref for one in issued]
 
 
 async def revokes(scene: Scene, ref: str, **given: Any) -> Any:
@@ -54,8 +54,8 @@ async def test_a_revocation_is_told_abroad_and_recorded_with_who_asked_for_it(sc
     ref = await scene.registers()
     answer = await revokes(scene, ref)
     assert (answer.status_code, answer.json()["status"], answer.headers["etag"]) == (200, "revoked", '"2"')
-    told = await scene.says(CredentialRevoked)
-    assert [(one["ref"], one["version"], one["reason"]) for one in told] == [(ref, 1, "error")]
+    emitted = await scene.emitted(CredentialRevoked)
+    assert [(one["ref"], one["version"], one["reason"]) for one in emitted] == [(ref, 1, "error")]
     audited = await scene.engine.store.scan(AUDIT, where={"subject": ref})
     assert [row.body["action"] for row in audited] == ["credential.register", "credential.revoke"]
     assert audited[-1].body["actor"].startswith("mari by ")
@@ -76,7 +76,7 @@ async def test_a_repeated_request_gets_the_first_answer_byte_for_byte(scene: Sce
     first = await revokes(scene, ref, idempotency_key="once")
     again = await revokes(scene, ref, idempotency_key="once")
     assert (again.status_code, again.content, again.headers["etag"]) == (200, first.content, first.headers["etag"])
-    assert len(await scene.says(CredentialRevoked)) == 1
+    assert len(await scene.emitted(CredentialRevoked)) == 1
 
 
 async def test_somebody_who_saw_an_older_version_changes_nothing(scene: Scene) -> None:
@@ -96,7 +96,7 @@ async def test_a_suspended_credential_is_reinstated_and_its_versions_rise(scene:
     assert (await scene.shows(ref))["status"] == "active"
     versions = [entry.envelope.kind for entry in await scene.log("status")]
     assert versions == [CredentialSuspended.kind, CredentialReinstated.kind]
-    assert [(await scene.says(kind))[0]["version"] for kind in (CredentialSuspended, CredentialReinstated)] == [1, 2]
+    assert [(await scene.emitted(kind))[0]["version"] for kind in (CredentialSuspended, CredentialReinstated)] == [1, 2]
     assert (await scene.ask("POST", f"/credentials/{ref}/reinstate")).status_code == 409
 
 
@@ -114,7 +114,7 @@ async def test_a_suspension_ends_by_itself_even_if_the_registry_was_down_when_it
     async with running(home, clock) as scene:
         await until(lambda: _is(scene, ref, "active"))
         assert (await scene.shows(stays))["status"] == "suspended"
-        assert [(one["ref"], one["version"]) for one in await scene.says(CredentialReinstated)] == [(ref, 2)]
+        assert [(one["ref"], one["version"]) for one in await scene.emitted(CredentialReinstated)] == [(ref, 2)]
 
 
 async def test_suspending_again_replaces_the_end_and_reinstating_forgets_it(scene: Scene) -> None:
@@ -188,13 +188,13 @@ async def test_many_credentials_are_revoked_by_one_event_once_another_person_con
     assert asked.headers["location"] == f"/revocations/{operation}"
     assert set(await statuses(scene, refs)) == {"active"}
     assert (await scene.ask("POST", f"/revocations/{operation}/confirm")).status_code == 409
-    assert await scene.says(CredentialsRevoked) == []
+    assert await scene.emitted(CredentialsRevoked) == []
 
     confirmed = await scene.must("POST", f"/revocations/{operation}/confirm", token=scene.token("jaan"))
     assert (confirmed["status"], confirmed["revoked"]) == ("done", 11)
     assert set(await statuses(scene, refs)) == {"revoked"}
-    told = await scene.says(CredentialsRevoked)
-    assert [(one["operation"], one["refs"]) for one in told] == [(operation, refs)]
+    emitted = await scene.emitted(CredentialsRevoked)
+    assert [(one["operation"], one["refs"]) for one in emitted] == [(operation, refs)]
     again = await scene.ask("POST", f"/revocations/{operation}/confirm", token=scene.token("toomas"))
     assert again.status_code == 409
     assert (await revokes(scene, (await many(scene, 1))[0])).status_code == 200
@@ -207,7 +207,7 @@ async def test_what_was_revoked_meanwhile_keeps_its_reason(scene: Scene) -> None
     confirmed = await scene.must("POST", f"/revocations/{operation}/confirm", token=scene.token("jaan"))
     assert (confirmed["named"], confirmed["revoked"]) == (11, 10)
     assert (await scene.shows(refs[0]))["reason"] == "error"
-    assert (await scene.says(CredentialsRevoked))[0]["refs"] == refs[1:]
+    assert (await scene.emitted(CredentialsRevoked))[0]["refs"] == refs[1:]
 
 
 async def test_an_operation_that_nobody_confirms_for_a_day_is_over(scene: Scene) -> None:
@@ -236,19 +236,19 @@ async def test_a_mass_revocation_names_refs_or_a_key_and_not_both(scene: Scene, 
 async def test_a_keys_credentials_are_revoked_but_for_the_registrations_that_stand(scene: Scene) -> None:
     await scene.accredits("tallinn")
     early, theirs, late = await many(scene, 3), await many(scene, 2, "tallinn"), await many(scene, 4)
-    place = {one["ref"]: seq for seq, one in enumerate(await scene.says(CredentialRegistered), start=1)}
+    seqs = {one["ref"]: seq for seq, one in enumerate(await scene.emitted(CredentialRegistered), start=1)}
     kid = scene.keys["tartu"].kid
-    body = {"key": kid, "registrations_stand_to": place[early[-1]], "reason": "error"}
+    body = {"key": kid, "registrations_stand_to": seqs[early[-1]], "reason": "error"}
     operation = (await scene.must("POST", "/revocations", body))["operation"]
     await until(lambda: _done(scene, operation))
     assert await statuses(scene, early) == ["active"] * 3
     assert await statuses(scene, theirs) == ["active"] * 2
     assert await statuses(scene, late) == ["revoked"] * 4
-    told = await scene.says(CredentialsRevoked)
-    assert [(one["key"], one["registrations_stand_to"]) for one in told] == [(kid, place[early[-1]])]
-    said = scene.issuance()
-    await scene.hears(said)
-    assert (await scene.shows(said.ref))["reason"] == "key-revoked"
+    emitted = await scene.emitted(CredentialsRevoked)
+    assert [(one["key"], one["registrations_stand_to"]) for one in emitted] == [(kid, seqs[early[-1]])]
+    issued = scene.issuance()
+    await scene.receives(issued)
+    assert (await scene.shows(issued.ref))["reason"] == "key-revoked"
 
 
 async def test_registrations_that_were_not_made_yet_cannot_stand(scene: Scene) -> None:
@@ -289,27 +289,27 @@ async def test_a_compromised_key_with_many_credentials_needs_the_second_person_t
 
 async def test_one_person_takes_no_standing_from_what_two_agreed_shall_stand(scene: Scene) -> None:
     refs = await many(scene, 12)
-    place = len(await scene.says(CredentialRegistered))
+    last_seq = len(await scene.emitted(CredentialRegistered))
     kid = scene.keys["tartu"].kid
     retire = f"/institutions/tartu/keys/{kid}/retire"
-    await _two_revoke(scene, key=kid, registrations_stand_to=place)
+    await _two_revoke(scene, key=kid, registrations_stand_to=last_seq)
     answer = await scene.ask("POST", retire, {"reason": "compromised"})
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/second-person-needed")
     assert await statuses(scene, refs) == ["active"] * 12
-    assert not await scene.says(InstitutionKeyRetired)
-    await _two_revoke(scene, key=kid, registrations_stand_to=place - 1)
-    shown = await scene.must("POST", retire, {"reason": "compromised", "registrations_stand_to": place - 1})
-    assert (shown["keys"][0]["status"], shown["keys"][0]["registrations_stand_to"]) == ("compromised", place - 1)
+    assert not await scene.emitted(InstitutionKeyRetired)
+    await _two_revoke(scene, key=kid, registrations_stand_to=last_seq - 1)
+    shown = await scene.must("POST", retire, {"reason": "compromised", "registrations_stand_to": last_seq - 1})
+    assert (shown["keys"][0]["status"], shown["keys"][0]["registrations_stand_to"]) == ("compromised", last_seq - 1)
 
 
 async def test_what_two_agreed_shall_stand_is_retired_with_by_one_however_much_it_is(scene: Scene) -> None:
     await many(scene, 12)
-    place = len(await scene.says(CredentialRegistered))
+    last_seq = len(await scene.emitted(CredentialRegistered))
     kid = scene.keys["tartu"].kid
-    await _two_revoke(scene, key=kid, registrations_stand_to=place - 1)
-    await _two_revoke(scene, key=kid, registrations_stand_to=place)
+    await _two_revoke(scene, key=kid, registrations_stand_to=last_seq - 1)
+    await _two_revoke(scene, key=kid, registrations_stand_to=last_seq)
     retire = f"/institutions/tartu/keys/{kid}/retire"
-    shown = await scene.must("POST", retire, {"reason": "compromised", "registrations_stand_to": place - 1})
+    shown = await scene.must("POST", retire, {"reason": "compromised", "registrations_stand_to": last_seq - 1})
     assert shown["keys"][0]["status"] == "compromised"
 
 
@@ -317,7 +317,7 @@ async def test_two_who_revoke_at_once_tell_it_once(scene: Scene) -> None:
     ref = await scene.registers()
     answers = await asyncio.gather(*(revokes(scene, ref) for _ in range(5)))
     assert sorted(one.status_code for one in answers) == [200, 409, 409, 409, 409]
-    assert len(await scene.says(CredentialRevoked)) == 1
+    assert len(await scene.emitted(CredentialRevoked)) == 1
 
 
 async def test_a_transaction_that_fails_leaves_neither_state_nor_event_nor_count(scene: Scene) -> None:

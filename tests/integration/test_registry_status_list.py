@@ -63,13 +63,13 @@ async def test_a_list_says_who_is_revoked_and_another_who_is_suspended(scene: Sc
 async def test_a_list_is_a_credential_of_the_standard_under_the_address_that_credentials_name(scene: Scene) -> None:
     await scene.registers()
     for path, purpose in (("1", "revocation"), ("1/revocation", "revocation"), ("1/suspension", "suspension")):
-        said = await claims(scene, path)
-        assert said["type"] == ["VerifiableCredential", "BitstringStatusListCredential"]
-        assert said["credentialSubject"]["statusPurpose"] == purpose
+        payload = await claims(scene, path)
+        assert payload["type"] == ["VerifiableCredential", "BitstringStatusListCredential"]
+        assert payload["credentialSubject"]["statusPurpose"] == purpose
         suffix = "1" if purpose == "revocation" else "1/suspension"
-        assert said["id"] == f"http://127.0.0.1:8400/registry/status-lists/{suffix}"
-        assert said["issuer"] == "urn:testamur:testamur:ee:registry"
-        assert (said["validFrom"], said["validUntil"]) == ("2026-03-02T12:00:00Z", "2026-03-02T13:00:00Z")
+        assert payload["id"] == f"http://127.0.0.1:8400/registry/status-lists/{suffix}"
+        assert payload["issuer"] == "urn:testamur:testamur:ee:registry"
+        assert (payload["validFrom"], payload["validUntil"]) == ("2026-03-02T12:00:00Z", "2026-03-02T13:00:00Z")
 
 
 async def test_a_superseded_and_a_mass_revoked_credential_show_in_the_list(scene: Scene) -> None:

@@ -34,11 +34,11 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 async def test_the_first_entry_of_the_trust_stream_certifies_the_key_that_signed_it(scene: Scene) -> None:
     first = (await scene.log("trust"))[0]
-    said = strict_json.loads(first.token.payload)
-    assert said["kid"] == first.envelope.kid
+    payload = strict_json.loads(first.token.payload)
+    assert payload["kid"] == first.envelope.kid
     node = scene.engine.membership.node("ee")
     assert node is not None
-    service = read_certificate(said["certificate"], federation="testamur", node=node)
+    service = read_certificate(payload["certificate"], federation="testamur", node=node)
     gate.verify(first.token, service.key)
     assert service.covers("trust", 1, 1)
 
@@ -46,29 +46,29 @@ async def test_the_first_entry_of_the_trust_stream_certifies_the_key_that_signed
 async def test_every_service_key_is_announced_once_and_not_again_at_the_next_start(tmp_path: Path) -> None:
     home, clock = home_of(tmp_path), ManualClock(NOON)
     async with running(home, clock) as scene:
-        announced = [one["kid"] for one in await scene.says(ServiceKeyAdded)]
+        announced = [one["kid"] for one in await scene.emitted(ServiceKeyAdded)]
     names = ("registry", "issuer", "catalogue", "checkpoint", "status-list", "receipt", "node-token")
     assert announced == [home.signer(name).kid for name in names]
     async with running(home, clock) as scene:
-        assert [one["kid"] for one in await scene.says(ServiceKeyAdded)] == announced
+        assert [one["kid"] for one in await scene.emitted(ServiceKeyAdded)] == announced
 
 
 async def test_an_accreditation_is_told_abroad_with_its_scope(scene: Scene) -> None:
     answer = await scene.ask("POST", "/institutions", {**TARTU, "identifiers": {"eter": "EE0001"}})
     assert (answer.status_code, answer.headers["location"]) == (201, "/institutions/tartu")
-    told = (await scene.says(InstitutionAccredited))[0]
-    assert told["scope"] == SCOPE
-    assert (told["identifiers"], told["valid_from"]) == ({"eter": "EE0001"}, "2026-03-02T12:00:00Z")
+    emitted = (await scene.emitted(InstitutionAccredited))[0]
+    assert emitted["scope"] == SCOPE
+    assert (emitted["identifiers"], emitted["valid_from"]) == ({"eter": "EE0001"}, "2026-03-02T12:00:00Z")
     shown = await scene.must("GET", "/institutions/tartu")
     assert shown == answer.json()
-    assert shown["accreditations"][0]["accreditation"] == told["accreditation"]
+    assert shown["accreditations"][0]["accreditation"] == emitted["accreditation"]
 
 
 async def test_a_nation_does_not_accredit_in_another_country(scene: Scene) -> None:
     answer = await scene.ask("POST", "/institutions", {**TARTU, "country": "PT"})
     assert (answer.status_code, answer.json()["type"]) == (422, "/problems/outside-jurisdiction")
     assert (await scene.ask("GET", "/institutions/tartu")).status_code == 404
-    assert await scene.says(InstitutionAccredited) == []
+    assert await scene.emitted(InstitutionAccredited) == []
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ async def test_nothing_that_an_accreditation_shows_may_hide_or_be_blank(scene: S
         sentence = "It needs a character that can be seen, and none that hides or turns the reading direction."
         assert answer.status_code == 422
         assert answer.json()["faults"][0] == {"path": path, "message": sentence}
-    assert await scene.says(InstitutionAccredited) == []
+    assert await scene.emitted(InstitutionAccredited) == []
 
 
 async def test_an_institution_may_hold_several_accreditations_and_lose_one(scene: Scene) -> None:
@@ -108,7 +108,7 @@ async def test_an_institution_may_hold_several_accreditations_and_lose_one(scene
     withdraw = f"/institutions/tartu/accreditations/{gone}/withdraw"
     shown = await scene.must("POST", withdraw)
     assert [bool(one["withdrawn"]) for one in shown["accreditations"] if one["accreditation"] == gone] == [True]
-    assert [one["accreditation"] for one in await scene.says(AccreditationWithdrawn)] == [gone]
+    assert [one["accreditation"] for one in await scene.emitted(AccreditationWithdrawn)] == [gone]
     assert (await scene.ask("POST", withdraw)).status_code == 409
 
 
@@ -139,7 +139,7 @@ async def test_a_key_belongs_to_one_institution_and_never_comes_back(scene: Scen
     await scene.must("POST", retire, {"reason": "superseded"})
     assert (await scene.ask("POST", retire, {"reason": "superseded"})).status_code == 409
     assert (await scene.ask("POST", "/institutions/tartu/keys", body)).status_code == 409
-    assert [one["kid"] for one in await scene.says(InstitutionKeyRetired)] == [key.kid]
+    assert [one["kid"] for one in await scene.emitted(InstitutionKeyRetired)] == [key.kid]
 
 
 async def test_a_key_goes_by_its_thumbprint_and_brings_no_secret(scene: Scene) -> None:
@@ -154,7 +154,7 @@ async def test_a_key_goes_by_its_thumbprint_and_brings_no_secret(scene: Scene) -
         answer = await scene.ask("POST", "/institutions/tartu/keys", body)
         assert answer.status_code == 422
         assert secret["d"] not in answer.text
-    added = await scene.says(InstitutionKeyAdded)
+    added = await scene.emitted(InstitutionKeyAdded)
     assert [thumbprint(one["jwk"]) for one in added] == [scene.keys["tartu"].kid]
 
 

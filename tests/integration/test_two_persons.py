@@ -65,8 +65,8 @@ async def test_the_eleventh_correction_of_one_person_ends_the_old_one_once_anoth
     assert (await confirms(scene, new, "jaan")).json()["status"] == "done"
     shown = await scene.shows(old)
     assert (shown["status"], shown["reason"], shown["replaced_by"]) == ("revoked", "superseded", new)
-    said = (await scene.says(CredentialRevoked))[-1]
-    assert (said["ref"], said["reason"], said["replaced_by"]) == (old, "superseded", new)
+    event = (await scene.emitted(CredentialRevoked))[-1]
+    assert (event["ref"], event["reason"], event["replaced_by"]) == (old, "superseded", new)
     rows = await scene.engine.store.scan(AUDIT, where={"subject": old})
     assert [row.body["action"] for row in rows] == ["credential.register", "credential.supersede"]
 
@@ -102,12 +102,12 @@ async def test_corrections_that_name_nobody_share_ten_and_nobody_confirms_the_re
 async def test_a_whole_cohorts_corrections_are_confirmed_at_once_by_revoking_the_old_ones_as_a_list(scene: Scene) -> None:
     olds = [await scene.registers() for _ in range(12)]
     news = [await corrects(scene, old) for old in olds]
-    held = olds[10:]
-    assert [await status(scene, old) for old in held] == ["active", "active"]
+    waiting = olds[10:]
+    assert [await status(scene, old) for old in waiting] == ["active", "active"]
     asked = await scene.must("POST", "/revocations", {"refs": olds, "reason": "superseded"})
     assert asked["status"] == "pending"
     assert (await confirms(scene, asked["operation"], "jaan")).json()["revoked"] == 2
-    assert [one["refs"] for one in await scene.says(CredentialsRevoked)] == [held]
+    assert [one["refs"] for one in await scene.emitted(CredentialsRevoked)] == [waiting]
     assert (await confirms(scene, news[10], "jaan")).json()["revoked"] == 0
 
 

@@ -36,7 +36,7 @@ def taken() -> Response:
 
 
 class Receiver:
-    """Somebody's endpoint: keeps what came, and answers as it is told."""
+    """A receiver: it keeps what came, and answers as the test sets it."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -128,7 +128,7 @@ def test_a_secret_is_random_and_as_long_as_the_scheme_asks() -> None:
 
 async def test_a_webhook_arrives_signed_and_is_marked_delivered(stage: Stage) -> None:
     subscription = await stage.subscribes()
-    await stage.scene.hears(revoked(new_ref()))
+    await stage.scene.receives(revoked(new_ref()))
     assert await stage.courier.step() == 1
     ((headers, body),) = stage.receiver.came
     timestamp = headers["webhook-timestamp"]
@@ -146,7 +146,7 @@ async def test_a_failed_webhook_is_sent_again_by_schedule_under_its_id_and_given
     stage: Stage,
 ) -> None:
     subscription = await stage.subscribes()
-    await stage.scene.hears(revoked(new_ref()))
+    await stage.scene.receives(revoked(new_ref()))
     stage.receiver.answer = lambda: Response(status_code=500)
     for delay in RETRY_DELAYS_SECONDS:
         assert await stage.courier.step() == 1
@@ -164,7 +164,7 @@ async def test_a_failed_webhook_is_sent_again_by_schedule_under_its_id_and_given
 
 async def test_a_receiver_that_cannot_be_reached_is_tried_again(stage: Stage) -> None:
     subscription = await stage.scene.subscribes(url="https://127.0.0.1:1/hook")
-    await stage.scene.hears(revoked(new_ref()))
+    await stage.scene.receives(revoked(new_ref()))
     await stage.courier.step()
     (delivery,) = await stage.scene.log(subscription)
     assert delivery.state == "pending"
@@ -173,7 +173,7 @@ async def test_a_receiver_that_cannot_be_reached_is_tried_again(stage: Stage) ->
 
 async def test_a_redirect_is_not_followed(stage: Stage) -> None:
     subscription = await stage.subscribes()
-    await stage.scene.hears(revoked(new_ref()))
+    await stage.scene.receives(revoked(new_ref()))
     stage.receiver.answer = lambda: Response(status_code=307, headers={"location": stage.receiver.url})
     await stage.courier.step()
     assert len(stage.receiver.came) == 1
@@ -182,7 +182,7 @@ async def test_a_redirect_is_not_followed(stage: Stage) -> None:
 
 async def test_retry_after_is_heeded(stage: Stage) -> None:
     subscription = await stage.subscribes()
-    await stage.scene.hears(revoked(new_ref()))
+    await stage.scene.receives(revoked(new_ref()))
     stage.receiver.answer = lambda: Response(status_code=429, headers={"retry-after": "3600"})
     await stage.courier.step()
     (delivery,) = await stage.scene.log(subscription)
@@ -192,12 +192,12 @@ async def test_retry_after_is_heeded(stage: Stage) -> None:
 
 async def test_a_receiver_that_is_gone_is_left_alone(stage: Stage) -> None:
     subscription = await stage.subscribes()
-    await stage.scene.hears(revoked(new_ref()))
-    await stage.scene.hears(revoked(new_ref()))
+    await stage.scene.receives(revoked(new_ref()))
+    await stage.scene.receives(revoked(new_ref()))
     stage.receiver.answer = lambda: Response(status_code=410)
     await stage.courier.step()
     came = len(stage.receiver.came)
-    await stage.scene.hears(revoked(new_ref()))
+    await stage.scene.receives(revoked(new_ref()))
     stage.scene.clock.advance(days=2)
     await stage.courier.step()
     assert len(stage.receiver.came) == came
@@ -208,7 +208,7 @@ async def test_a_receiver_that_is_gone_is_left_alone(stage: Stage) -> None:
 
 async def test_a_process_that_dies_after_sending_sends_again_under_the_same_id(stage: Stage) -> None:
     await stage.subscribes()
-    await stage.scene.hears(revoked(new_ref()))
+    await stage.scene.receives(revoked(new_ref()))
     stage.receiver.holding = asyncio.Event()
     dying = asyncio.create_task(stage.courier.run())
     await stage.receiver.arrived.wait()
@@ -225,12 +225,12 @@ async def test_a_slow_receiver_does_not_hold_up_the_others(tmp_path: Path) -> No
     async with staged(tmp_path, notifier_concurrency=3, notifier_per_subscription=2) as stage:
         await stage.subscribes(kinds=("credential.revoked",))
         for _ in range(4):
-            await stage.scene.hears(revoked(new_ref()))
+            await stage.scene.receives(revoked(new_ref()))
         stage.receiver.holding = asyncio.Event()
         other = Receiver()
         async with serve(other.app(), grace=0.1) as url, Fetcher((url.removeprefix("http://"), *stage.hosts)) as fetcher:
             await stage.scene.subscribes(url=f"{url}/hook", owner="bert")
-            await stage.scene.hears(revoked(new_ref()))
+            await stage.scene.receives(revoked(new_ref()))
             running = asyncio.create_task(stage.new_courier(fetcher).run())
             await other.arrived.wait()
             assert len(stage.receiver.came) == 2
@@ -241,7 +241,7 @@ async def test_a_slow_receiver_does_not_hold_up_the_others(tmp_path: Path) -> No
 
 async def test_redelivery_sends_the_same_webhook_again(stage: Stage) -> None:
     subscription = await stage.subscribes()
-    await stage.scene.hears(revoked(new_ref()))
+    await stage.scene.receives(revoked(new_ref()))
     await stage.courier.step()
     await redelivers(stage, stage.receiver.ids[0])
     assert await stage.courier.step() == 1
@@ -256,7 +256,7 @@ async def test_a_new_secret_signs_beside_the_old_one_for_a_day(stage: Stage) -> 
     await stage.scene.outbox.transact(lambda unit: handlers.renew_secret(unit, "anna", subscription, new), "anna")
     for hours, secrets in ((23, [new, old]), (2, [new])):
         stage.scene.clock.advance(hours=hours)
-        await stage.scene.hears(revoked(new_ref()))
+        await stage.scene.receives(revoked(new_ref()))
         await stage.courier.step()
         headers, body = stage.receiver.came[-1]
         signed = [expected(secret, headers["webhook-id"], headers["webhook-timestamp"], body) for secret in secrets]
@@ -265,7 +265,7 @@ async def test_a_new_secret_signs_beside_the_old_one_for_a_day(stage: Stage) -> 
 
 async def test_what_was_due_to_an_ended_subscription_is_cancelled(stage: Stage) -> None:
     subscription = await stage.subscribes()
-    await stage.scene.hears(revoked(new_ref()))
+    await stage.scene.receives(revoked(new_ref()))
     await stage.scene.outbox.transact(lambda unit: handlers.end_subscription(unit, "anna", subscription), "anna")
     await stage.courier.step()
     assert stage.receiver.came == []
@@ -274,9 +274,9 @@ async def test_what_was_due_to_an_ended_subscription_is_cancelled(stage: Stage) 
 
 async def test_old_deliveries_are_forgotten_and_young_ones_kept(stage: Stage) -> None:
     await stage.subscribes()
-    await stage.scene.hears(revoked(new_ref()))
+    await stage.scene.receives(revoked(new_ref()))
     stage.scene.clock.advance(days=31)
-    await stage.scene.hears(revoked(new_ref()))
+    await stage.scene.receives(revoked(new_ref()))
     assert await stage.courier.sweep() == 1
     assert len(await stage.scene.store.scan(DELIVERIES)) == 1
     assert len(await stage.scene.store.scan(DUE)) == 1

@@ -41,7 +41,7 @@ COMMITMENTS = {"vc+jwt": "A" * 43}
 
 
 class Scene:
-    """One notifier's store, its clock, and what it hears."""
+    """One notifier's store, its clock, and what it receives."""
 
     def __init__(self, store: Store, clock: ManualClock) -> None:
         self.store = store
@@ -62,18 +62,18 @@ class Scene:
         said = Unsigned.of(event, new_event_id(), self.clock.now())
         return Received(sign(said, Place("europe", origin, 1, seq or self._seq), REGISTRY), event, False, self.clock.now())
 
-    async def hears(self, event: Event, origin: str = "ee", seq: int | None = None) -> Received:
+    async def receives(self, event: Event, origin: str = "ee", seq: int | None = None) -> Received:
         """The event reaches the notifier."""
         received = self.entry(event, origin, seq)
-        await self.takes(received)
+        await self.handles(received)
         return received
 
-    async def takes(self, received: Received) -> None:
-        """The inbox hands an entry over."""
+    async def handles(self, received: Received) -> None:
+        """The inbox hands an entry to its handler."""
         handler = consumer.SUBSCRIPTIONS[type(received.event)]
         await self.outbox.transact(lambda unit: handler(unit, received), "bus")
 
-    async def told(self, subscription: str) -> list[dict[str, Any]]:
+    async def payloads(self, subscription: str) -> list[dict[str, Any]]:
         """The payloads put in the queue for a subscription, oldest first."""
         rows = await self.store.scan(DELIVERIES, where={"subscription": subscription})
         return [orjson.loads(row.body["body"]) for row in rows]
