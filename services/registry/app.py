@@ -24,7 +24,7 @@ from services.registry.settings import RegistrySettings
 from services.registry.status.handlers import StatusLists
 from services.registry.trust import cutoffs
 from services.registry.trust import repository as trust
-from services.registry.trust.service_keys import announce_service_keys, look_for_service_keys
+from services.registry.trust.service_keys import announce_service_keys, follow_service_keys
 from shared.bus.port import Bus
 from shared.clock import Clock
 from shared.engine.engine import Engine
@@ -77,8 +77,8 @@ def build_app(settings: NodeSettings, clock: Clock | None = None, bus: Bus | Non
                 engine=engine, transactions=floor.transactions, settings=mine, withdraw_uncovered=withdraw_uncovered
             )
             app.state.status_lists, app.state.offers = _status_lists(mine, engine), OfferIndex(engine.store)
-            engine.spawn_when_complete(lambda: _look_for_due(engine, mine.due_interval), "due")
-            engine.spawn_when_complete(lambda: look_for_service_keys(engine), "service keys")
+            engine.spawn_when_complete(lambda: _work_off_due(engine, mine.due_interval), "due")
+            engine.spawn_when_complete(lambda: follow_service_keys(engine), "service keys")
             yield
 
     return make_app(API, mine, lifespan=lifespan, clock=clock)
@@ -96,7 +96,7 @@ def _status_lists(settings: RegistrySettings, engine: Engine) -> StatusLists:
     )
 
 
-async def _look_for_due(engine: Engine, interval: float) -> None:
+async def _work_off_due(engine: Engine, interval: float) -> None:
     """End suspensions whose time has come, and carry mass revocations through, until cancelled."""
     while True:
         while await reinstate_due(engine.outbox):

@@ -92,19 +92,19 @@ async def apply_key_revocations(outbox: Outbox, node: str) -> int:
     total = 0
     for operation in await repository.applying(outbox.store):
         assert operation.key is not None
-        stands = await repository.refs_that_stand(outbox.store, node, operation.key, operation.stand_to)
+        exempt = await repository.refs_that_stand(outbox.store, node, operation.key, operation.stand_to)
         while operation.state == "applying":
             before = operation.applied
-            operation = await _apply_page(outbox, operation.id, stands)
+            operation = await _apply_page(outbox, operation.id, exempt)
             total += operation.applied - before
     return total
 
 
-async def _apply_page(outbox: Outbox, operation_id: str, stands: frozenset[str]) -> Operation:
+async def _apply_page(outbox: Outbox, operation_id: str, exempt: frozenset[str]) -> Operation:
     async def work(unit: Unit) -> Operation:
         operation = await repository.get(unit.tx, operation_id, None)
         page = await credentials.by_key(unit.tx, operation.key or "", operation.cursor, APPLY_PAGE)
-        done = await revoke_named(unit, operation, [credential for credential in page if credential.ref not in stands])
+        done = await revoke_named(unit, operation, [credential for credential in page if credential.ref not in exempt])
         after = replace(
             operation,
             applied=operation.applied + len(done),

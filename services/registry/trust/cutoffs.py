@@ -15,7 +15,7 @@ async def cutoff(reader: Reader, kid: str) -> Document | None:
     return await reader.get(CUTOFFS, kid)
 
 
-async def stands_to(reader: Reader, kid: str) -> int | None:
+async def kept_up_to(reader: Reader, kid: str) -> int | None:
     """The last registration by this key that stands, now that the rest is revoked; None: nothing was revoked so."""
     row = await cutoff(reader, kid)
     return row.body["stand_to"] if row else None

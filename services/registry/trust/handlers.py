@@ -14,7 +14,7 @@ from services.registry.trust.commands import (
     InstitutionView,
     RetireKey,
 )
-from services.registry.trust.cutoffs import stands_to
+from services.registry.trust.cutoffs import kept_up_to
 from shared.errors import Invalid
 from shared.events.trust import InstitutionAccredited, Scope
 from shared.ids import new_ref
@@ -83,7 +83,7 @@ async def retire_key(unit: Unit, caller: Caller, institution: str, kid: str, com
     _nation_only(caller)
     key = await repository.key(unit.tx, institution, kid)
     retired, event = domain.retire(key, command.reason, command.registrations_stand_to)
-    agreed = await stands_to(unit.tx, kid)
+    agreed = await kept_up_to(unit.tx, kid)
     if command.reason == "compromised" and (agreed is None or retired.stand_to < agreed):
         await charge(unit, caller, await unrevoked_by_key(unit.tx, kid))
     await repository.save_key(unit.tx, retired)

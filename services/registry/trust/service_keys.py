@@ -79,7 +79,7 @@ async def signs(store: Store, node: str, name: str, kid: str) -> bool:
     return all([await _last_signer(store, topic_name(node, stream)) == kid for stream in streams])
 
 
-async def look_for_service_keys(engine: Engine) -> None:
+async def follow_service_keys(engine: Engine) -> None:
     """Emit what changes among the node's keys in the folder, until cancelled."""
     done: tuple[str, ...] = ()
     while True:
@@ -89,7 +89,7 @@ async def look_for_service_keys(engine: Engine) -> None:
                 await announce_service_keys(engine)
                 done = listing if await retire_service_keys(engine) else ()
             except TestamurError as error:
-                _log.error("a service key cannot be taken up; the one before goes on", detail=error.detail)
+                _log.error("a new service key cannot be announced; the earlier key goes on signing", detail=error.detail)
         await asyncio.sleep(POLL_SECONDS)
 
 
