@@ -12,16 +12,12 @@ from services.verifier import handlers
 from services.verifier.commands import VerifyCredential
 from services.verifier.context import VerifierContext
 from services.verifier.domain import require_sealed
-from services.verifier.replica import age_of
-from services.verifier.views import OriginKnown, PolicyView, ReportView, SealReportView, StreamView
-from shared.engine.engine import Engine
+from services.verifier.views import PolicyView, ReportView, SealReportView
 from shared.formats import europass
 from shared.formats.registry import FORMS
 from shared.jose import strict_json
-from shared.trust.nodes import Node
 from shared.web.auth.bearer import Caller, requires
 from shared.web.command import JsonBytes
-from shared.web.operations import Running
 from shared.web.problems import refusal
 from shared.web.strict import require_media_type, router
 
@@ -86,14 +82,6 @@ async def read_policy(_: Verifier, context: Annotated[VerifierContext, Depends(V
     return PolicyView(**context.policy.document())
 
 
-@routes.get("/origins")
-async def list_origins(
-    _: Verifier, context: Annotated[VerifierContext, Depends(VerifierContext.of)], engine: Running
-) -> tuple[OriginKnown, ...]:
-    """Every nation of the federation list, how far its log is known here, and how old that knowledge is."""
-    return tuple(_known(engine, context, node) for node in engine.membership.list.nodes)
-
-
 async def _question(request: Request) -> VerifyCredential:
     """The command, out of a JSON body or out of the bare credential."""
     kind, raw = require_media_type(request, JSON, *BARE), await request.body()
@@ -104,17 +92,3 @@ async def _question(request: Request) -> VerifyCredential:
         return VerifyCredential.model_validate(JsonBytes(raw))
     except ValidationError as error:
         raise refusal([{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_input=False)]) from None
-
-
-def _known(engine: Engine, context: VerifierContext, node: Node) -> OriginKnown:
-    view = engine.inbox.origin(node.name)
-    age = age_of(view, context.clock.now())
-    return OriginKnown(
-        node=node.name,
-        jurisdictions=node.jurisdictions,
-        status=node.status,
-        streams=tuple(StreamView(stream=name, epoch=at.epoch, seq=at.seq) for name, at in view.positions.items()),
-        age_seconds=age,
-        fresh=age is not None and age <= context.policy.max_age,
-        contradictory=view.contradictory,
-    )

@@ -16,12 +16,11 @@ from typing import NamedTuple
 
 from services.verifier.domain import Book
 from services.verifier.repository import facts_of, read_book, revision_of
-from shared.clock import MAX_SKEW
 from shared.events.registrations import CredentialRegistered
 from shared.home.membership import Membership
 from shared.ids import parse_institution
 from shared.inbox.dead_letters import PARKED
-from shared.inbox.freshness import PROVEN_KEPT, proven_by
+from shared.inbox.freshness import PROVEN_KEPT, age_of, proven_by
 from shared.inbox.inbox import Inbox, OriginView
 from shared.store.port import Reader
 from shared.trust.accreditation import TrustBook
@@ -108,9 +107,9 @@ class Replica:
     async def _age(self, origin: str, view: OriginView, now: datetime, then: Then | None) -> float | None:
         """How old the newest proof is now, or was then, as far as that is kept."""
         if then is None:
-            return age_of(view, now)
+            return age_of(view.checkpoint_time, now)
         within = timedelta(seconds=min(then.within, PROVEN_KEPT.total_seconds()))
-        return _since(await proven_by(self._store, origin, then.moment, within), then.moment)
+        return age_of(await proven_by(self._store, origin, then.moment, within), then.moment)
 
     async def _contest(self, node: Node, book: Book, institution: str, now: datetime) -> Contest | None:
         if not book.trust.identifiers(institution):
@@ -135,16 +134,3 @@ class Replica:
             held = _Held(view, await read_book(self._store, origin), parked)
         self._held[origin] = held = _Held(view, held.book, parked)
         return held
-
-
-def age_of(view: OriginView, now: datetime) -> float | None:
-    """Seconds since the newest checkpoint that what was applied proves; None when there is none, or when it lies further
-    ahead than two honest clocks may differ: our own was set back since, and nobody knows by how much.
-    """
-    return _since(view.checkpoint_time, now)
-
-
-def _since(time: datetime | None, now: datetime) -> float | None:
-    if time is None or time > now + MAX_SKEW:
-        return None
-    return max(0.0, (now - time).total_seconds())

@@ -81,25 +81,3 @@ class PolicyView(View):
     hours_per_ects: tuple[float, ...] = Field(min_length=2, max_length=2)
     """The least and the most."""
     hardened: dict[str, str]
-
-
-class StreamView(View):
-    """How far one stream is applied, without a gap."""
-
-    stream: str
-    epoch: int
-    seq: int
-
-
-class OriginKnown(View):
-    """What this verifier knows of one nation's node."""
-
-    node: str
-    jurisdictions: tuple[str, ...]
-    status: Literal["active", "suspended", "left"]
-    streams: tuple[StreamView, ...]
-    age_seconds: float | None
-    """Since the newest proven checkpoint; null: never heard of."""
-    fresh: bool
-    """Whether that is young enough for a `valid`."""
-    contradictory: bool

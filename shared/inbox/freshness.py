@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
-from shared.clock import rfc3339
+from shared.clock import MAX_SKEW, rfc3339
 from shared.events.base import PUBLIC, STREAMS
 from shared.events.chain import log_key
 from shared.events.checkpoints import FRESHNESS_STREAMS, Checkpoint
@@ -190,6 +190,15 @@ async def proven_by(reader: Reader, origin: str, moment: datetime, within: timed
 
 async def _put(tx: Transaction, origin: str, known: Freshness) -> None:
     await tx.put(FRESHNESS, origin, known.to_row(), expect=known.version)
+
+
+def age_of(proven: datetime | None, now: datetime) -> float | None:
+    """Seconds since the newest proven checkpoint, never below 0. None (unknown) when there is none, or when it lies further
+    ahead than two honest clocks may differ: our own clock was set back since, and we do not know by how much.
+    """
+    if proven is None or proven > now + MAX_SKEW:
+        return None
+    return max(0.0, (now - proven).total_seconds())
 
 
 async def _note_proven(tx: Transaction, origin: str, time: datetime, noted: datetime | None, now: datetime) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Request, Response
 
@@ -11,6 +11,8 @@ from shared.clock import Instant
 from shared.engine.engine import Engine
 from shared.errors import NotFound
 from shared.inbox.dead_letters import DEAD, StoredDeadLetter
+from shared.inbox.freshness import age_of
+from shared.trust.nodes import Node
 from shared.web.auth.bearer import Caller, requires
 from shared.web.command import View
 from shared.web.paging import Page, Paged, page
@@ -45,7 +47,7 @@ class Replayed(View):
     refused_again: int
 
 
-class StreamKnown(View):
+class StreamView(View):
     """How far one stream of a node is applied here, without a gap."""
 
     stream: str
@@ -53,18 +55,22 @@ class StreamKnown(View):
     seq: int
 
 
-class NodeKnown(View):
-    """What this service knows of one node."""
+class NodeView(View):
+    """What this service knows of one node of the federation list."""
 
     node: str
     url: str
-    status: str
-    streams: tuple[StreamKnown, ...]
+    jurisdictions: tuple[str, ...]
+    status: Literal["active", "suspended", "left"]
+    streams: tuple[StreamView, ...]
     checkpoint: Instant | None
-    """The time of the newest checkpoint that our prefix proves."""
+    """The time of the newest checkpoint that is proven by what was applied; null: there is none yet."""
     age_seconds: float | None
-    """Null: never heard of."""
+    """How old that checkpoint is; null: there is none, or this service's clock was set back since."""
+    fresh: bool
+    """Whether that is young enough (`TESTAMUR_MAX_AGE`) for a credential of the node to be found valid."""
     contradictory: bool
+    """Whether two histories of it were seen, both signed."""
     trouble: str | None = None
     """Why its log cannot be followed as it should be. Only the registry follows logs, and can tell."""
 
@@ -105,25 +111,27 @@ async def replay(_: Operator, engine: Running, letter: DeadLetterId) -> Replayed
     return Replayed(tried=tried, refused_again=sum(engine.inbox.refused.values()) - before)
 
 
-@routes.get("/neighbours", summary="What is known of each node")
-async def neighbours(_: Operator, engine: Running) -> tuple[NodeKnown, ...]:
-    """Every node of the federation list: how far its streams are applied here, and how old that knowledge is."""
+@routes.get("/nodes", summary="What is known of each node")
+async def nodes(_: Operator, engine: Running) -> tuple[NodeView, ...]:
+    """Every node of the federation list, this one too: how far its streams are applied here, how old that is."""
     now = engine.clock.now()
-    return tuple(_known(engine, node.name, now) for node in engine.membership.list.nodes)
+    return tuple(_node_view(engine, node, now) for node in engine.membership.list.nodes)
 
 
-def _known(engine: Engine, name: str, now: datetime) -> NodeKnown:
-    node, view = engine.membership.node(name), engine.inbox.origin(name)
-    time = view.checkpoint_time
-    return NodeKnown(
-        node=name,
-        url=node.url if node else "",
-        status=node.status if node else "unknown",
-        streams=tuple(StreamKnown(stream=s, epoch=p.epoch, seq=p.seq) for s, p in view.positions.items()),
-        checkpoint=time,
-        age_seconds=round((now - time).total_seconds(), 3) if time else None,
-        contradictory=view.contradictory,
-        trouble=engine.follower.trouble(name) if engine.follower else None,
+def _node_view(engine: Engine, node: Node, now: datetime) -> NodeView:
+    known = engine.inbox.origin(node.name)
+    age = age_of(known.checkpoint_time, now)
+    return NodeView(
+        node=node.name,
+        url=node.url,
+        jurisdictions=node.jurisdictions,
+        status=node.status,
+        streams=tuple(StreamView(stream=name, epoch=at.epoch, seq=at.seq) for name, at in known.positions.items()),
+        checkpoint=known.checkpoint_time,
+        age_seconds=None if age is None else round(age, 3),
+        fresh=age is not None and age <= engine.settings.max_age,
+        contradictory=known.contradictory,
+        trouble=engine.follower.trouble(node.name) if engine.follower else None,
     )
 
 

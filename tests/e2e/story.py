@@ -97,7 +97,7 @@ def _complaints(client: Client) -> list[str]:
     try:
         for service in SERVICES:
             client.get(f"/{service}/readyz")
-        known = client.get("/verifier/neighbours")
+        known = client.get("/verifier/nodes")
     except (NodeUnreachable, ProblemError) as trouble:
         document = trouble.document if isinstance(trouble, ProblemError) else {}
         return [f"{trouble} {document.get('waiting', '')}".strip()]

@@ -141,3 +141,17 @@ async def test_a_status_list_is_signed_anew_after_a_step_and_says_the_same(step:
         ee.clock.shift = step
         after = (await ee.clients["registry"].get("/status-lists/1")).content
         assert before != after, "a list that is valid from the future, or no more, is not handed out"
+
+
+async def test_no_service_calls_knowledge_from_ahead_of_its_clock_young_or_gives_it_an_age() -> None:
+    async with world("ee", "pt") as europe:
+        pt = europe["pt"]
+        await europe.mirrors("ee", "pt")
+        for step, known in ((timedelta(), True), (BACK, False), (timedelta(), True)):
+            pt.clock.shift = step
+            for service in pt.apps:
+                nodes = [node for node in await pt.must(service, "GET", "/nodes") if node["checkpoint"]]
+                assert nodes or service == "issuer", service
+                for node in nodes:
+                    assert (node["age_seconds"] is not None, node["fresh"]) == (known, known), (service, step, node)
+                    assert not known or node["age_seconds"] >= 0

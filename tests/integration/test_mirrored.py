@@ -44,7 +44,7 @@ def at_another_address(tmp_path: Path, way: int) -> list[Home]:
 
 async def trouble(nation: Nation, origin: str) -> str:
     """What a nation's registry tells its operator of another one."""
-    (known,) = [one for one in await nation.must("registry", "GET", "/neighbours") if one["node"] == origin]
+    (known,) = [one for one in await nation.must("registry", "GET", "/nodes") if one["node"] == origin]
     return known["trouble"] or ""
 
 

@@ -50,5 +50,5 @@ async def test_a_neighbour_that_answers_with_eight_megabytes_of_nothing_does_not
 
 async def is_told(nation: Nation) -> bool:
     """Whether the operator can see what is wrong with the neighbour."""
-    known = await nation.must("registry", "GET", "/neighbours")
+    known = await nation.must("registry", "GET", "/nodes")
     return "holds other things" in str(next(one for one in known if one["node"] == "lv"))

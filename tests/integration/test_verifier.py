@@ -316,21 +316,21 @@ async def test_what_is_no_credential_is_answered_and_not_a_fault(europe: World) 
 
 async def test_only_who_may_verify_is_answered(europe: World) -> None:
     pt = europe["pt"]
-    for path, method in (("/verifications", "POST"), ("/policy", "GET"), ("/origins", "GET")):
+    for path, method in (("/verifications", "POST"), ("/policy", "GET"), ("/nodes", "GET")):
         assert (await pt.clients["verifier"].request(method, path)).status_code == 401
         token = f"Bearer {pt.token('credentials:issue')}"
         assert (await pt.ask("verifier", method, path, authorization=token)).status_code == 403
 
 
-async def test_policy_and_origins_say_by_what_is_judged_and_what_is_known(europe: World) -> None:
+async def test_policy_and_nodes_say_by_what_is_judged_and_what_is_known(europe: World) -> None:
     await issued(europe)
     pt = europe["pt"]
     assert (await pt.must("verifier", "GET", "/policy"))["max_age_seconds"] == 900
-    origins = {origin["node"]: origin for origin in await pt.must("verifier", "GET", "/origins")}
-    assert (origins["ee"]["fresh"], origins["ee"]["contradictory"]) == (True, False)
-    assert {stream["stream"]: stream["seq"] for stream in origins["ee"]["streams"]}["registrations"] == 1
+    nodes = {node["node"]: node for node in await pt.must("verifier", "GET", "/nodes")}
+    assert (nodes["ee"]["fresh"], nodes["ee"]["contradictory"]) == (True, False)
+    assert {stream["stream"]: stream["seq"] for stream in nodes["ee"]["streams"]}["registrations"] == 1
     pt.clock.shift += timedelta(hours=1)
-    assert not (await pt.must("verifier", "GET", "/origins"))[0]["fresh"]
+    assert not (await pt.must("verifier", "GET", "/nodes"))[0]["fresh"]
 
 
 async def test_a_ref_alone_tells_nothing(europe: World) -> None:

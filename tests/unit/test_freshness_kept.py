@@ -8,7 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from shared.clock import MAX_SKEW
 from shared.inbox.freshness import (
     FRESHNESS,
     PROVEN,
@@ -17,6 +20,7 @@ from shared.inbox.freshness import (
     ChainHead,
     Freshness,
     KnownCheckpoint,
+    age_of,
     prove,
     proven_by,
 )
@@ -26,6 +30,7 @@ from shared.store.port import Document, Store, Transaction
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+LAST = datetime(9999, 12, 31)  # noqa: DTZ001 - hypothesis gives the zone
 
 
 @pytest.fixture
@@ -79,3 +84,18 @@ def test_a_document_of_freshness_reads_back_as_what_was_written() -> None:
     known = Freshness(newest=checkpoint, proven=checkpoint, open=(checkpoint,) * 2, proven_at=NOON + MINUTE, noted=NOON)
     for one in (Freshness(), known):
         assert Freshness.from_row(Document("ee", one.to_row(), 5)) == replace(one, version=5)
+
+
+@given(
+    st.one_of(st.none(), st.datetimes(timezones=st.just(UTC))),
+    st.datetimes(max_value=LAST, timezones=st.just(UTC)),
+)
+def test_an_age_is_never_negative_and_is_unknown_when_the_clock_went_back(proven: datetime | None, now: datetime) -> None:
+    age = age_of(proven, now)
+    assert (age is None) == (proven is None or proven - now > MAX_SKEW)
+    assert age is None or proven is None or age == max(0, (now - proven).total_seconds())
+
+
+def test_what_two_honest_clocks_may_differ_by_is_no_age() -> None:
+    assert (age_of(NOON + MAX_SKEW, NOON), age_of(NOON, NOON), age_of(NOON, NOON + MINUTE)) == (0, 0, 60)
+    assert age_of(NOON + MAX_SKEW + timedelta(microseconds=1), NOON) is None

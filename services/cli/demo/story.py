@@ -150,7 +150,7 @@ def _knowledge(stage: Stage) -> None:
     stage.scene("What each node knows, and how old that is")
     lines = []
     for nation, client in zip(stage.world.nations, (stage.estonia, stage.portugal), strict=True):
-        heard, _ = until(lambda client=client: client.get("/verifier/neighbours"), _all_heard)  # type: ignore[misc]
+        heard, _ = until(lambda client=client: client.get("/verifier/nodes"), _all_heard)  # type: ignore[misc]
         for known in heard:
             applied = ", ".join(f"{one['stream']} up to {one['seq']}" for one in known["streams"])
             age = "never heard" if known["age_seconds"] is None else f"{known['age_seconds']:.1f} s"

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sys
-from collections.abc import Iterator
-from typing import Annotated, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.text import Text
@@ -161,21 +161,29 @@ def _running(client: Client) -> Iterator[Finding]:
         except ProblemError as problem:
             waiting = problem.document.get("waiting") or {}
             yield Finding(name, False, "; ".join(map(str, waiting.values())) or problem.detail or problem.title)
-    yield from _neighbours(client)
+    yield from _nodes(client)
 
 
-def _neighbours(client: Client) -> Iterator[Finding]:
+def _nodes(client: Client) -> Iterator[Finding]:
     try:
-        known = client.get("/verifier/neighbours")
-        troubles = {one["node"]: one.get("trouble") for one in client.get("/registry/neighbours")}
+        known = client.get("/verifier/nodes")
+        troubles = {one["node"]: one.get("trouble") for one in client.get("/registry/nodes")}
     except ProblemError as problem:
-        yield Finding("neighbours", False, f"{problem.title} {problem.detail}")
+        yield Finding("nodes", False, f"{problem.title} {problem.detail}")
         return
     for one in known:
         age = one["age_seconds"]
         trouble = "its log contradicts itself" if one["contradictory"] else troubles.get(one["node"])
-        said = "never heard" if age is None else f"known as of {age:.1f} s ago"
+        said = _how_old(one)
         yield Finding(f"node {one['node']}", age is not None and not trouble, f"{said}; {trouble}" if trouble else said)
+
+
+def _how_old(node: Mapping[str, Any]) -> str:
+    if node["age_seconds"] is not None:
+        return f"known as of {node['age_seconds']:.1f} s ago"
+    if node["checkpoint"] is None:
+        return "never heard"
+    return f"known as of {node['checkpoint']}, which lies ahead of this node's clock: set the clock right"
 
 
 def _show(found: list[Finding], *, as_json: bool) -> None:
