@@ -14,7 +14,7 @@ from services.verifier.context import VerifierContext
 from services.verifier.domain import require_sealed
 from services.verifier.views import PolicyView, ReportView, SealReportView
 from shared.formats import europass
-from shared.formats.registry import FORMS
+from shared.formats.registry import FORMATS
 from shared.jose import strict_json
 from shared.web.auth.bearer import Caller, requires
 from shared.web.command import JsonBytes
@@ -28,7 +28,7 @@ TAG = {
 
 JSON = "application/json"
 
-BARE = tuple(dict.fromkeys(form.media_type for form in FORMS.values()))
+BARE = tuple(dict.fromkeys(one.MEDIA_TYPE for one in FORMATS.values()))
 """Media types of credentials that may be sent as they are."""
 
 BODY: dict[str, Any] = {

@@ -25,11 +25,12 @@ class NothingOfThatName(Invalid):
 
 def choose(raw: bytes, names: Sequence[str]) -> bytes:
     """The credential with the disclosures of those names and no others. Raises `NotOurCredential`, `NothingOfThatName`."""
-    _, _, whole = sd_jwt_vc.read(raw)
-    there = {one.name for one in whole.disclosures}
+    sd_jwt_vc.read(raw)  # refuses what is no credential of this format
+    complete = sd_jwt.split(raw)
+    there = {one.name for one in complete.disclosures}
     if not there.issuperset(names):
         raise NothingOfThatName(f"Name some of: {', '.join(sorted(name for name in there if name))}.")
-    return sd_jwt.join(whole.issued, (one for one in whole.disclosures if one.name in names))
+    return sd_jwt.join(complete.issued, (one for one in complete.disclosures if one.name in names))
 
 
 def bind(shown: bytes, signer: Signer, *, nonce: str, audience: str, now: datetime) -> bytes:

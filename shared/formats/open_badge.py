@@ -22,11 +22,9 @@ from shared.credential import vocabulary
 from shared.credential.levels import eqf_of
 from shared.credential.model import MicroCredential
 from shared.formats import vc_jwt
-from shared.formats.port import Issuance, NotOurCredential, ReadCredential
-from shared.ids import InstitutionId
-from shared.jose import strict_json
+from shared.formats.port import Issuance, NotOurCredential, ReadCredential, Reading, Unsigned
+from shared.jose import gate, strict_json
 from shared.jose.gate import Token
-from shared.jose.signers import Signer
 
 NAME = "openbadge+jwt"
 """The format's name: the key of its commitment. The tokens' `typ` is `vc+jwt`, for that is what they are."""
@@ -48,47 +46,51 @@ def is_badge(payload: bytes) -> bool:
     if b"OpenBadgeCredential" not in payload and b"AchievementCredential" not in payload:
         return False  # nearly every credential: no need to read it twice
     try:
-        said = strict_json.loads(payload)
+        document = strict_json.loads(payload)
     except strict_json.NotStrictJson:
         return False
-    kinds = said.get("type") if isinstance(said, dict) else None
-    return isinstance(kinds, list) and ("OpenBadgeCredential" in kinds or "AchievementCredential" in kinds)
+    types = document.get("type") if isinstance(document, dict) else None
+    return isinstance(types, list) and ("OpenBadgeCredential" in types or "AchievementCredential" in types)
 
 
-def recognise(raw: bytes | str) -> str | None:
-    """The format's name when the bytes look like a compact token; whether it is a badge, its payload says (`is_badge`)."""
-    return NAME if vc_jwt.recognise(raw) else None
+recognise = vc_jwt.recognise
+"""It looks like any other compact token; whether it is a badge, its payload says (`is_badge`)."""
 
 
-def unsigned_payload(credential: MicroCredential, issuance: Issuance) -> bytes:
-    """The badge as compact JSON, the exact bytes to be signed."""
-    return orjson.dumps(_badge(orjson.loads(vc_jwt.unsigned_payload(credential, issuance)), credential))
+def unsigned_payload(credential: MicroCredential, issuance: Issuance) -> Unsigned:
+    """The badge as compact JSON."""
+    plain = orjson.loads(vc_jwt.unsigned_payload(credential, issuance).payload)
+    return Unsigned(orjson.dumps(_badge(plain, credential)))
 
 
-def sign(credential: MicroCredential, issuance: Issuance, signer: Signer) -> bytes:
-    """The signed badge in compact serialisation."""
-    return sign_payload(unsigned_payload(credential, issuance), issuance.institution, signer).compact
+sign_payload = vc_jwt.sign_payload
+"""The header is that of every credential of ours."""
 
-
-def sign_payload(unsigned: bytes, institution: InstitutionId, signer: Signer) -> Token:
-    """A payload under a key; the header is that of every credential of ours."""
-    return vc_jwt.sign_payload(unsigned, institution, signer)
-
-
+serialize = vc_jwt.serialize
 commitment = vc_jwt.commitment
 
 
-def read(token: Token) -> ReadCredential:
+def read(raw: bytes | str) -> Reading:
+    """What the bytes say. Raises `NotOurCredential` or `TokenMalformed`; it verifies nothing."""
+    return reading(gate.read(raw, typ=vc_jwt.NAME))
+
+
+def reading(token: Token) -> Reading:
+    """What a token that was read says, with its commitment. Raises `NotOurCredential`."""
+    return Reading(format=NAME, token=token, credential=read_token(token), commitment=commitment(token))
+
+
+def read_token(token: Token) -> ReadCredential:
     """What the badge says. Raises `NotOurCredential`, for one of another issuer as for one that contradicts itself."""
     try:
         badge = strict_json.loads(token.payload)
     except strict_json.NotStrictJson as error:
         raise NotOurCredential(f"The payload cannot be read. {error.detail}") from error
     plain = _plain(badge)
-    said = vc_jwt.read_document(token, plain)
-    if _badge(plain, said.credential) != badge:
+    credential = vc_jwt.read_document(token, plain)
+    if _badge(plain, credential.credential) != badge:
         raise NotOurCredential("The badge does not say what its micro-credential says; ask its issuer for a new one.")
-    return said
+    return credential
 
 
 def _plain(badge: Any) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What every credential format does, and what one issuance adds to a micro-credential.
 
-A format writes and reads; it never verifies. `read` takes a token that `shared.jose.gate` has read.
+A format writes and reads; it never verifies: that is the work of `shared.jose.gate`.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from shared.credential.model import MicroCredential
 from shared.errors import Malformed
 from shared.ids import InstitutionId
 from shared.jose.gate import Token
+from shared.jose.sd_jwt import Disclosure, Presentation
 from shared.jose.signers import Signer
 
 SALT_BYTES = 32
@@ -77,30 +78,58 @@ class NotOurCredential(Malformed):
     title = "The token is not a micro-credential in this format."
 
 
+class Unsigned(NamedTuple):
+    """What is to be signed: the exact bytes, and the disclosures that go with them where the format conceals anything."""
+
+    payload: bytes
+    disclosures: tuple[Disclosure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What some bytes say, in which format, by which issuer's part; not believed yet."""
+
+    format: str
+    token: Token
+    credential: ReadCredential
+    commitment: str
+    presentation: Presentation | None = None
+    """What else was shown, of a credential with selective disclosure."""
+
+
 class Format(Protocol):
-    """A format is a module (or object) with these names."""
+    """One way to write a credential. A format is a module with these names, and stands in `registry.FORMATS`.
+
+    The issuer calls `unsigned_payload`, `sign_payload`, `commitment` and `serialize`, in this order; whoever is shown a
+    credential calls `recognise` and `read`. A rehearsed credential differs from the real one in the key alone.
+    """
 
     NAME: str
+    """The key of the format's commitment, and how a caller asks for it."""
     MEDIA_TYPE: str
 
-    def recognise(self, raw: bytes | str) -> str | None:
-        """The format's name when the bytes look like it, at the cost of a glance; None otherwise."""
+    def recognise(self, raw: bytes | str) -> bool:
+        """Whether the bytes look like it, at the cost of a glance."""
         ...
 
-    def payload(self, credential: MicroCredential, issuance: Issuance) -> bytes:
-        """The exact bytes to be signed."""
+    def unsigned_payload(self, credential: MicroCredential, issuance: Issuance) -> Unsigned:
+        """What the institution is to sign."""
         ...
 
-    def sign(self, credential: MicroCredential, issuance: Issuance, signer: Signer) -> bytes:
-        """The credential as it is handed to its holder."""
+    def sign_payload(self, unsigned: Unsigned, institution: InstitutionId, signer: Signer) -> Token:
+        """The issuer's part: the payload under a key, in the header that the format asks for."""
         ...
 
-    def read(self, token: Token) -> ReadCredential:
-        """What a token says. Raises `NotOurCredential`."""
+    def serialize(self, unsigned: Unsigned, token: Token) -> bytes:
+        """The credential as its holder gets it."""
         ...
 
     def commitment(self, token: Token) -> str:
         """The registered fingerprint of what was signed."""
+        ...
+
+    def read(self, raw: bytes | str) -> Reading:
+        """What the bytes say. Raises `NotOurCredential` or `TokenMalformed`; it verifies nothing."""
         ...
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 import pybase64
@@ -24,12 +24,11 @@ import pybase64
 from shared import ids
 from shared.credential.model import MicroCredential, ShownCredential
 from shared.formats import vc_jwt
-from shared.formats.port import Issuance, NotOurCredential, ReadCredential, fields_of
+from shared.formats.port import Issuance, NotOurCredential, Reading, Unsigned, fields_of
 from shared.ids import InstitutionId
 from shared.jose import gate, sd_jwt
 from shared.jose.gate import Token
 from shared.jose.purpose import SD_CREDENTIAL
-from shared.jose.sd_jwt import Disclosure, Presentation
 from shared.jose.signers import Signer, sign_token
 from shared.jose.token import encode
 
@@ -50,24 +49,14 @@ _TOP = ("vct", "vct#integrity", "iss", "iat", "nbf", "exp", "cnf")
 """Members that have no place in a `vc+jwt`."""
 
 
-class Unsigned(NamedTuple):
-    """What is to be signed, and the disclosures that go with it."""
-
-    payload: bytes
-    disclosures: tuple[Disclosure, ...]
-
-
-class _Document(vc_jwt.Document):
+class _ShownPayload(vc_jwt.Payload):
     micro_credential: ShownCredential
 
 
-_FORM = _Document.__pydantic_validator__
-
-
-def recognise(raw: bytes | str) -> str | None:
-    """The format's name when the bytes look like a token with tildes."""
+def recognise(raw: bytes | str) -> bool:
+    """Whether the bytes look like a token with tildes."""
     data = raw.encode("ascii", "replace") if isinstance(raw, str) else raw
-    return NAME if data.startswith(b"eyJ") and b"~" in data else None
+    return data.startswith(b"eyJ") and b"~" in data
 
 
 def unsigned_payload(credential: MicroCredential, issuance: Issuance) -> Unsigned:
@@ -103,36 +92,36 @@ def unsigned_payload(credential: MicroCredential, issuance: Issuance) -> Unsigne
     return Unsigned(orjson.dumps(document), tuple(made))
 
 
-def sign_payload(made: Unsigned, institution: InstitutionId, signer: Signer) -> Token:
+def sign_payload(unsigned: Unsigned, institution: InstitutionId, signer: Signer) -> Token:
     """The issuer's part under a key."""
     certificate = signer.certificate(institution.slug, institution.urn)
-    return sign_token({"typ": NAME, "iss": institution.urn, "x5c": [certificate]}, made.payload, signer)
+    return sign_token({"typ": NAME, "iss": institution.urn, "x5c": [certificate]}, unsigned.payload, signer)
 
 
-def serialize(made: Unsigned, token: Token) -> bytes:
-    """The whole as it is handed to its holder, everything in it to be shown or not."""
-    return sd_jwt.join(token.compact, made.disclosures)
+def serialize(unsigned: Unsigned, token: Token) -> bytes:
+    """The issuer's part with every disclosure: the holder decides which of them to show."""
+    return sd_jwt.join(token.compact, unsigned.disclosures)
 
 
 commitment = vc_jwt.commitment
 
 
-def read(raw: bytes | str) -> tuple[Token, ReadCredential, Presentation]:
-    """What was presented: the issuer's part, what it says with what was shown, and the rest of the presentation. Raises
-    `NotOurCredential` or `TokenMalformed`; it verifies nothing.
+def read(raw: bytes | str) -> Reading:
+    """What was presented: the issuer's part, and what it says together with what was shown. Raises `NotOurCredential` or
+    `TokenMalformed`; it verifies nothing.
     """
-    presented = sd_jwt.split(raw)
-    token = gate.read(presented.issued, typ=NAME)
-    claims = sd_jwt.reveal(gate.claims(token), presented.disclosures)
-    said = vc_jwt.read_gathered(_gathered(claims), _FORM)
-    if token.header.get("iss") != said.institution.urn or claims.get("iss") != said.institution.urn:
+    presentation = sd_jwt.split(raw)
+    token = gate.read(presentation.issued, typ=NAME)
+    claims = sd_jwt.reveal(gate.claims(token), presentation.disclosures)
+    credential = vc_jwt.read_gathered(_gathered(claims), _ShownPayload)
+    if token.header.get("iss") != credential.institution.urn or claims.get("iss") != credential.institution.urn:
         raise NotOurCredential("Header and payload do not name one institution; ask the holder for the original.")
-    _require_agreement(claims, said)
-    return token, said, presented
+    _require_agreement(claims, credential.credential)
+    return Reading(format=NAME, token=token, credential=credential, commitment=commitment(token), presentation=presentation)
 
 
 def _gathered(claims: Mapping[str, Any]) -> dict[str, Any]:
-    """The claims put together as `vc_jwt.Document`; shapes are the model's to check."""
+    """The claims put together as `vc_jwt.Payload`; shapes are the model's to check."""
     holder, award = (_mapping(claims.get(name)) for name in ("holder", "microCredential"))
     if not award.keys().isdisjoint((*_HOLDER, "holder", "validFrom", "validUntil")) or "key" in holder:
         raise NotOurCredential("The payload says one thing in two places; ask the issuer for another.")
@@ -152,9 +141,8 @@ def _gathered(claims: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _require_agreement(claims: Mapping[str, Any], said: ReadCredential) -> None:
+def _require_agreement(claims: Mapping[str, Any], award: MicroCredential) -> None:
     """The dates that wallets read and those that we read are the same."""
-    award = said.credential
     pairs = (("iat", award.issued), ("nbf", award.valid_from), ("exp", award.valid_until))
     if any(claims.get(name) != (int(moment.timestamp()) if moment else None) for name, moment in pairs):
         raise NotOurCredential("Its dates contradict each other; ask its issuer for a new one.")

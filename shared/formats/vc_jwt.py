@@ -23,9 +23,18 @@ from shared import ids
 from shared.credential import faults
 from shared.credential.model import MicroCredential
 from shared.credential.text import Multilingual, Part, Uri
-from shared.formats.port import Issuance, NotOurCredential, ReadCredential, StatusEntry, StatusPurpose, fields_of
+from shared.formats.port import (
+    Issuance,
+    NotOurCredential,
+    ReadCredential,
+    Reading,
+    StatusEntry,
+    StatusPurpose,
+    Unsigned,
+    fields_of,
+)
 from shared.ids import InstitutionId
-from shared.jose import strict_json
+from shared.jose import gate, strict_json
 from shared.jose.gate import Token
 from shared.jose.signers import Signer, sign_token
 from shared.jose.token import encode
@@ -66,7 +75,7 @@ class _Status(Part):
     status_list_credential: Uri
 
 
-class Document(Part):
+class Payload(Part):
     """The payload, once the parts of the micro-credential have been put together under `microCredential`."""
 
     context: Annotated[tuple[_Base, _Undefined], Field(alias="@context")]
@@ -79,17 +88,14 @@ class Document(Part):
     replaces: _Urn | None = None
 
 
-_DOCUMENT = Document.__pydantic_validator__
-
-
-def recognise(raw: bytes | str) -> str | None:
-    """`vc+jwt` when the bytes look like a compact token (and not like an SD-JWT or JSON); the gate looks closer."""
+def recognise(raw: bytes | str) -> bool:
+    """Whether the bytes look like a compact token (and not like an SD-JWT or JSON); the gate looks closer."""
     data = raw.encode("ascii", "replace") if isinstance(raw, str) else raw
-    return NAME if data.startswith(b"eyJ") and data.count(b".") == 2 and b"~" not in data else None
+    return data.startswith(b"eyJ") and data.count(b".") == 2 and b"~" not in data
 
 
-def unsigned_payload(credential: MicroCredential, issuance: Issuance) -> bytes:
-    """The Verifiable Credential as compact JSON, the exact bytes to be signed."""
+def unsigned_payload(credential: MicroCredential, issuance: Issuance) -> Unsigned:
+    """The Verifiable Credential as compact JSON."""
     award = fields_of(credential)
     moved = {name: award.pop(name) for name in _MOVED if name in award}
     holder = moved.pop("holder")
@@ -106,17 +112,22 @@ def unsigned_payload(credential: MicroCredential, issuance: Issuance) -> bytes:
         "salt": encode(issuance.salt).decode(),
         **({"replaces": ids.credential_urn(issuance.replaces)} if issuance.replaces else {}),
     }
-    return orjson.dumps(document)
+    return Unsigned(orjson.dumps(document))
 
 
 def sign(credential: MicroCredential, issuance: Issuance, signer: Signer) -> bytes:
-    """The signed credential in compact serialisation; `signer` holds the institution's key."""
+    """The signed credential, from draft to compact serialisation; `signer` holds the institution's key."""
     return sign_payload(unsigned_payload(credential, issuance), issuance.institution, signer).compact
 
 
-def sign_payload(unsigned: bytes, institution: InstitutionId, signer: Signer) -> Token:
-    """A payload under a key, in the header that the format asks for; rehearsed and real differ in the key alone."""
-    return sign_token({"typ": NAME, "cty": "vc", "iss": institution.urn}, unsigned, signer)
+def sign_payload(unsigned: Unsigned, institution: InstitutionId, signer: Signer) -> Token:
+    """The payload under a key, in the header that the format asks for."""
+    return sign_token({"typ": NAME, "cty": "vc", "iss": institution.urn}, unsigned.payload, signer)
+
+
+def serialize(unsigned: Unsigned, token: Token) -> bytes:  # noqa: ARG001 - nothing of it is concealed
+    """The credential in compact serialisation."""
+    return token.compact
 
 
 def commitment(token: Token) -> str:
@@ -124,7 +135,17 @@ def commitment(token: Token) -> str:
     return encode(hashlib.sha256(token.signing_input).digest()).decode()
 
 
-def read(token: Token) -> ReadCredential:
+def read(raw: bytes | str) -> Reading:
+    """What the bytes say. Raises `NotOurCredential` or `TokenMalformed`; it verifies nothing."""
+    return reading(gate.read(raw, typ=NAME))
+
+
+def reading(token: Token) -> Reading:
+    """What a token that was read says, with its commitment. Raises `NotOurCredential`."""
+    return Reading(format=NAME, token=token, credential=read_token(token), commitment=commitment(token))
+
+
+def read_token(token: Token) -> ReadCredential:
     """What the token says. Raises `NotOurCredential`; it verifies nothing."""
     try:
         raw = strict_json.loads(token.payload, depth=_CONTAINERS)
@@ -135,16 +156,16 @@ def read(token: Token) -> ReadCredential:
 
 def read_document(token: Token, raw: Any) -> ReadCredential:
     """What a payload in this form says, under that token's header. Raises `NotOurCredential`."""
-    said = read_gathered(_gathered(raw), _DOCUMENT)
-    if token.header.get("iss") != said.institution.urn or token.header.get("cty") != "vc":
+    credential = read_gathered(_gathered(raw), Payload)
+    if token.header.get("iss") != credential.institution.urn or token.header.get("cty") != "vc":
         raise NotOurCredential(_NOT_ONE)
-    return said
+    return credential
 
 
-def read_gathered(members: Mapping[str, Any], form: Any) -> ReadCredential:
-    """What a payload says once its parts were put together in the form of `Document`. Raises `NotOurCredential`."""
+def read_gathered(members: Mapping[str, Any], model: type[Payload]) -> ReadCredential:
+    """What a payload says once its parts were put together as that model has them. Raises `NotOurCredential`."""
     try:
-        document: Document = form.validate_python(members, by_alias=True, by_name=False)
+        document: Payload = model.__pydantic_validator__.validate_python(members, by_alias=True, by_name=False)
     except ValidationError as error:
         raise NotOurCredential(_explain(error)) from None
     institution = ids.parse_institution(document.issuer.id)
@@ -164,7 +185,7 @@ def read_gathered(members: Mapping[str, Any], form: Any) -> ReadCredential:
 
 
 def status_member(entry: StatusEntry) -> dict[str, str]:
-    """A place of status as it stands in a credential."""
+    """A status entry as it stands in a credential."""
     return {
         "type": "BitstringStatusListEntry",
         "statusPurpose": entry.purpose,

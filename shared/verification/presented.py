@@ -12,7 +12,7 @@ from shared.jose import gate
 from shared.jose.sd_jwt import Presentation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Presented:
     """A credential as it was read; or, with `refusal` and `detail`, why it could not be. Nothing of it is verified."""
 
@@ -52,9 +52,15 @@ def recognise(raw: bytes | str) -> Presented:
     """Step 0's work: recognise the format, read within limits. Never raises; what cannot be read holds its refusal."""
     name = registry.recognise(raw)
     if name is None:
-        return Presented(None, refusal="unknown-format")
+        return Presented(format=None, refusal="unknown-format")
     try:
-        found = registry.read(raw, name)
-        return Presented(found.format, found.token, found.credential, found.commitment, found.presentation)
+        reading = registry.read(raw, name)
     except TestamurError as error:
-        return Presented(name, refusal="malformed", detail=error.detail)
+        return Presented(format=name, refusal="malformed", detail=error.detail)
+    return Presented(
+        format=reading.format,
+        token=reading.token,
+        credential=reading.credential,
+        commitment=reading.commitment,
+        presentation=reading.presentation,
+    )

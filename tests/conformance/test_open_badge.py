@@ -13,7 +13,7 @@ import pytest
 from shared.credential import draft, written
 from shared.credential.model import MicroCredential
 from shared.formats import open_badge, vc_jwt
-from shared.formats.port import Format, Issuance, NotOurCredential, StatusEntry, new_salt
+from shared.formats.port import Issuance, NotOurCredential, StatusEntry, Unsigned, new_salt
 from shared.ids import InstitutionId, new_ref
 from shared.jose import gate
 from shared.jose.purpose import Purpose
@@ -60,29 +60,27 @@ def issuance() -> Issuance:
 
 
 def token_of(badge: dict[str, Any]) -> gate.Token:
-    return gate.read(open_badge.sign_payload(orjson.dumps(badge), TARTU, SIGNER).compact, typ="vc+jwt")
+    return gate.read(open_badge.sign_payload(Unsigned(orjson.dumps(badge)), TARTU, SIGNER).compact, typ="vc+jwt")
 
 
 def badge_of(subject: MicroCredential) -> dict[str, Any]:
-    badge: dict[str, Any] = orjson.loads(open_badge.unsigned_payload(subject, issuance()))
+    badge: dict[str, Any] = orjson.loads(open_badge.unsigned_payload(subject, issuance()).payload)
     return badge
 
 
-def test_the_module_is_a_format_of_its_own() -> None:
-    form: Format = open_badge
-    assert form.NAME != vc_jwt.NAME
-    assert open_badge.is_badge(open_badge.unsigned_payload(credential(), issuance()))
+def test_a_badge_is_told_from_a_plain_credential_by_its_type_alone() -> None:
+    assert open_badge.is_badge(open_badge.unsigned_payload(credential(), issuance()).payload)
     named = credential(title="OpenBadgeCredential", further_information='"type": ["OpenBadgeCredential"]')
-    assert not open_badge.is_badge(vc_jwt.unsigned_payload(named, issuance()))
+    assert not open_badge.is_badge(vc_jwt.unsigned_payload(named, issuance()).payload)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_an_open_badge_and_reads_back_as_the_credential_that_was_written(case: str) -> None:
     subject, made = credential(**CASES[case]), issuance()
-    compact = open_badge.sign(subject, made, SIGNER)
+    compact = open_badge.sign_payload(open_badge.unsigned_payload(subject, made), TARTU, SIGNER).compact
     token = gate.check(compact, typ="vc+jwt", keys=lambda _: SIGNER.verification_key())
     assert [error.message for error in SCHEMA.iter_errors(orjson.loads(token.payload))] == []
-    said = open_badge.read(token)
+    said = open_badge.read_token(token)
     assert said.credential == subject
     assert (said.ref, said.institution, said.status) == (made.ref, TARTU, LISTS)
 
@@ -91,7 +89,7 @@ def test_the_schema_refuses_what_is_no_badge() -> None:
     badge = badge_of(credential())
     del badge["credentialSubject"]["achievement"]["criteria"]
     assert not SCHEMA.is_valid(badge)
-    assert not SCHEMA.is_valid(orjson.loads(vc_jwt.unsigned_payload(credential(), issuance())))
+    assert not SCHEMA.is_valid(orjson.loads(vc_jwt.unsigned_payload(credential(), issuance()).payload))
 
 
 def subject(badge: dict[str, Any]) -> dict[str, Any]:
@@ -123,7 +121,7 @@ def test_a_badge_that_says_another_thing_than_its_credential_is_refused(
     badge = badge_of(credential())
     change(badge)
     with pytest.raises(NotOurCredential):
-        open_badge.read(token_of(badge))
+        open_badge.read_token(token_of(badge))
 
 
 def test_who_knows_the_name_can_check_it_and_nobody_can_read_it_from_the_hash() -> None:

@@ -58,7 +58,7 @@ async def test_a_complete_draft_becomes_a_credential_that_holds_by_the_instituti
     made = answer.json()
     assert answer.headers["location"] == f"/credentials/{made['ref']}"
     token = gate.check(made["credential"], typ="vc+jwt", keys=lambda header: key.verification_key())
-    said = vc_jwt.read(token)
+    said = vc_jwt.read_token(token)
     assert (said.ref, said.institution.slug) == (made["ref"], "tartu")
     assert made["commitment"] == vc_jwt.commitment(token)
     assert (made["status"], made["kid"], made["format"]) == ("issued", key.kid, "vc+jwt")
@@ -196,7 +196,7 @@ async def test_a_place_that_was_taken_meanwhile_is_drawn_anew(scene: Scene) -> N
     made = json.loads((await handlers.draft_and_issue(scene.context, transaction, command)).body)
     (event,) = await issued_events(scene)
     assert len(places) == 1 and event.status_index not in places and event.ref == made["ref"]
-    said = vc_jwt.read(gate.read(made["credential"], typ="vc+jwt"))
+    said = vc_jwt.read_token(gate.read(made["credential"], typ="vc+jwt"))
     assert {entry.index for entry in said.status} == {event.status_index}
     assert len(await scene.engine.store.scan(CREDENTIALS)) == 1
 

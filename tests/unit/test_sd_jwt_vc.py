@@ -16,7 +16,7 @@ from cryptography import x509
 from services.cli.app import run
 from shared.credential import completeness, draft, written
 from shared.formats import sd_jwt_vc
-from shared.formats.port import Issuance, NotOurCredential, StatusEntry, new_salt
+from shared.formats.port import Issuance, NotOurCredential, StatusEntry, Unsigned, new_salt
 from shared.ids import InstitutionId, new_ref
 from shared.jose import gate, sd_jwt
 from shared.jose.purpose import Purpose
@@ -36,13 +36,13 @@ HOLDER = {
 }
 
 
-def made(**members: Any) -> tuple[Any, sd_jwt_vc.Unsigned]:
+def made(**members: Any) -> tuple[Any, Unsigned]:
     subject = draft.build({**EXAMPLE, "holder": HOLDER, **members}, issued=NOW)
     status = (StatusEntry("revocation", "https://ee.example/status/1", 9),)
     return subject, sd_jwt_vc.unsigned_payload(subject, Issuance(new_ref(), TARTU, status, new_salt(), new_ref()))
 
 
-def handed(unsigned: sd_jwt_vc.Unsigned) -> bytes:
+def serialized(unsigned: Unsigned) -> bytes:
     return sd_jwt_vc.serialize(unsigned, sd_jwt_vc.sign_payload(unsigned, TARTU, SIGNER))
 
 
@@ -58,8 +58,9 @@ def handed(unsigned: sd_jwt_vc.Unsigned) -> bytes:
 )
 def test_with_everything_shown_it_is_read_as_it_was_written(members: dict[str, Any]) -> None:
     subject, unsigned = made(**members)
-    token, said, _ = sd_jwt_vc.read(handed(unsigned))
-    gate.verify(token, SIGNER.verification_key())
+    reading = sd_jwt_vc.read(serialized(unsigned))
+    said = reading.credential
+    gate.verify(reading.token, SIGNER.verification_key())
     assert said.credential.model_dump() == subject.model_dump()
     assert (said.institution, len(said.status), said.replaces is None) == (TARTU, 1, False)
 
@@ -76,7 +77,7 @@ def test_the_issuers_part_holds_nothing_personal_and_as_many_digests_for_everybo
 
 def test_without_a_name_the_report_says_not_shown() -> None:
     _, unsigned = made()
-    _, said, _ = sd_jwt_vc.read(handed(unsigned._replace(disclosures=())))
+    said = sd_jwt_vc.read(serialized(unsigned._replace(disclosures=()))).credential
     assert [one.status for one in completeness.report(said.credential)][:2] == ["not-shown", "present"]
 
 
@@ -97,10 +98,10 @@ def test_the_type_metadata_has_the_form_of_the_standard_and_is_what_the_credenti
     assert orjson.loads(unsigned.payload)["vct#integrity"] == sd_jwt_vc.INTEGRITY
 
 
-def change(unsigned: sd_jwt_vc.Unsigned, how: Callable[[dict[str, Any]], Any]) -> bytes:
+def change(unsigned: Unsigned, how: Callable[[dict[str, Any]], Any]) -> bytes:
     document = orjson.loads(unsigned.payload)
     how(document)
-    return handed(unsigned._replace(payload=orjson.dumps(document)))
+    return serialized(unsigned._replace(payload=orjson.dumps(document)))
 
 
 @pytest.mark.parametrize(
@@ -129,19 +130,20 @@ def test_a_name_cannot_be_slipped_in_where_it_is_not_concealed() -> None:
     _, unsigned = made()
     other = sd_jwt.conceal("fullName", "Somebody Else")
     with pytest.raises(TokenMalformed):
-        sd_jwt_vc.read(handed(unsigned._replace(disclosures=(*unsigned.disclosures, other))))
+        sd_jwt_vc.read(serialized(unsigned._replace(disclosures=(*unsigned.disclosures, other))))
 
 
 def test_the_command_line_shows_what_is_chosen_and_binds_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, key = tmp_path / "credential.sdjwt", tmp_path / "key.jwk"
-    file.write_bytes(handed(made()[1]) + b"\n")
+    file.write_bytes(serialized(made()[1]) + b"\n")
     key.write_bytes(orjson.dumps(KEY.private_jwk()))
     options = ["--key", str(key), "--nonce", "n", "--audience", "https://lisbon.example"]
     assert run(["present", str(file), "--show", "fullName", *options]) == 0
     presented = capsys.readouterr().out.strip()
-    _, said, rest = sd_jwt_vc.read(presented)
+    reading = sd_jwt_vc.read(presented)
+    said = reading.credential
     assert (said.credential.holder.full_name, said.credential.holder.date_of_birth) == ("Specimen Learner", None)
-    assert rest.binding is not None
+    assert reading.presentation and reading.presentation.binding is not None
     assert run(["present", str(file), "--show", "shoeSize"]) == 1
     assert run(["present", str(file), "--nonce", "n"]) == 1
     assert "dateOfBirth" in capsys.readouterr().err

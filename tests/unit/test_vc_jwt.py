@@ -17,7 +17,7 @@ from shared.credential import draft, written
 from shared.credential.model import MicroCredential
 from shared.errors import TestamurError
 from shared.formats import vc_jwt
-from shared.formats.port import Format, Issuance, NotOurCredential, StatusEntry, new_salt
+from shared.formats.port import Issuance, NotOurCredential, StatusEntry, new_salt
 from shared.ids import InstitutionId, new_ref
 from shared.jose import gate
 from shared.jose.purpose import Purpose
@@ -47,15 +47,10 @@ def read_back(raw: bytes) -> gate.Token:
 
 
 def token_of(change: Callable[[dict[str, Any]], Any], header: dict[str, Any] | None = None) -> gate.Token:
-    document = orjson.loads(vc_jwt.unsigned_payload(credential(), issuance()))
+    document = orjson.loads(vc_jwt.unsigned_payload(credential(), issuance()).payload)
     change(document)
     whole = {"typ": "vc+jwt", "cty": "vc", "iss": TARTU.urn, **(header or {})}
     return gate.read(sign(whole, orjson.dumps(document), SIGNER), typ="vc+jwt")
-
-
-def test_the_module_is_a_format() -> None:
-    form: Format = vc_jwt
-    assert form.NAME == "vc+jwt"
 
 
 def test_a_signed_credential_is_verified_and_read_as_it_was_written() -> None:
@@ -66,7 +61,7 @@ def test_a_signed_credential_is_verified_and_read_as_it_was_written() -> None:
         valid_until="2031-12-31",
     )
     made = issuance(replaces=new_ref())
-    read = vc_jwt.read(read_back(vc_jwt.sign(subject, made, SIGNER)))
+    read = vc_jwt.read_token(read_back(vc_jwt.sign(subject, made, SIGNER)))
     assert read.credential == subject
     assert (read.ref, read.institution, read.status, read.replaces) == (made.ref, TARTU, LISTS, made.replaces)
     assert read.issuer_name == {"en": "University of Tartu", "et": "Tartu Ülikool"}
@@ -74,13 +69,13 @@ def test_a_signed_credential_is_verified_and_read_as_it_was_written() -> None:
 
 
 def test_without_a_stated_beginning_it_is_valid_from_its_issue() -> None:
-    read = vc_jwt.read(read_back(vc_jwt.sign(credential(), issuance(), SIGNER)))
+    read = vc_jwt.read_token(read_back(vc_jwt.sign(credential(), issuance(), SIGNER)))
     assert (read.valid_from, read.valid_until, read.replaces) == (NOW, None, None)
 
 
 def test_the_payload_is_a_verifiable_credential_of_the_data_model_2() -> None:
     made = issuance()
-    document = orjson.loads(vc_jwt.unsigned_payload(credential(), made))
+    document = orjson.loads(vc_jwt.unsigned_payload(credential(), made).payload)
     assert document["@context"][0] == "https://www.w3.org/ns/credentials/v2"
     assert document["@context"][-1] == "https://www.w3.org/ns/credentials/undefined-terms/v2"
     assert document["type"][0] == "VerifiableCredential"
@@ -163,32 +158,34 @@ def _set(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
 )
 def test_a_payload_that_is_not_exactly_ours_is_refused(path: str, value: Any) -> None:
     with pytest.raises(NotOurCredential):
-        vc_jwt.read(token_of(_set(path, value)))
+        vc_jwt.read_token(token_of(_set(path, value)))
 
 
 def test_a_missing_mandatory_element_is_named() -> None:
     with pytest.raises(NotOurCredential, match="qualityAssurance: it is needed here"):
-        vc_jwt.read(token_of(lambda document: document["credentialSubject"]["microCredential"].pop("qualityAssurance")))
+        vc_jwt.read_token(
+            token_of(lambda document: document["credentialSubject"]["microCredential"].pop("qualityAssurance"))
+        )
 
 
 @pytest.mark.parametrize("header", [{"iss": "urn:testamur:demo:pt:institution:lisbon"}, {"cty": "json"}, {"cty": None}])
 def test_a_header_that_says_otherwise_than_the_payload_is_refused(header: dict[str, Any]) -> None:
     with pytest.raises(NotOurCredential):
-        vc_jwt.read(token_of(lambda _: None, header))
+        vc_jwt.read_token(token_of(lambda _: None, header))
 
 
 @pytest.mark.parametrize("payload", [b"", b"[]", b"null", b'"text"', b"{}", b"\xff", b'{"id":1,"id":1}', b"[" * 5_000])
 def test_a_payload_that_is_no_credential_is_refused(payload: bytes) -> None:
     token = gate.read(sign({"typ": "vc+jwt", "cty": "vc", "iss": TARTU.urn}, payload, SIGNER), typ="vc+jwt")
     with pytest.raises(NotOurCredential):
-        vc_jwt.read(token)
+        vc_jwt.read_token(token)
 
 
 def test_recognising_is_a_glance() -> None:
     raw = vc_jwt.sign(credential(), issuance(), SIGNER)
-    assert vc_jwt.recognise(raw) == vc_jwt.recognise(raw.decode()) == "vc+jwt"
+    assert vc_jwt.recognise(raw) and vc_jwt.recognise(raw.decode())
     for other in (b"", b"{}", b'{"payload": "a.b.c"}', raw + b"~disclosure~", raw.rpartition(b".")[0], "zürich.a.b"):
-        assert vc_jwt.recognise(other) is None
+        assert not vc_jwt.recognise(other)
 
 
 _JSON = st.recursive(
@@ -206,7 +203,7 @@ _JSON = st.recursive(
 )
 def test_any_json_in_any_place_is_read_or_refused(path: str, value: Any) -> None:
     try:
-        vc_jwt.read(token_of(_set(path, value)))
+        vc_jwt.read_token(token_of(_set(path, value)))
     except TestamurError as refusal:
         assert refusal.status == 400
 
@@ -221,4 +218,4 @@ def test_any_json_in_any_place_is_read_or_refused(path: str, value: Any) -> None
 def test_what_is_read_is_what_was_written(title: dict[str, str], days: int, ects: float) -> None:
     subject = credential(title=title, workload={"ects": ects}, valid_until=(NOW + timedelta(days=days)).isoformat())
     token = gate.read(vc_jwt.sign(subject, issuance(), SIGNER), typ="vc+jwt")
-    assert vc_jwt.read(token).credential == subject
+    assert vc_jwt.read_token(token).credential == subject

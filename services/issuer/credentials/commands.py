@@ -23,7 +23,7 @@ WrittenDraft = dict[str, Any]
 
 
 FormatName = Literal["vc+jwt", "dc+sd-jwt", "openbadge+jwt"]
-"""The formats that are issued: `shared.formats.registry.FORMS`."""
+"""The formats that are issued: `shared.formats.registry.FORMATS`."""
 
 DEFAULT_FORMATS: tuple[FormatName, ...] = ("vc+jwt",)
 

@@ -42,9 +42,8 @@ from shared.credential.shorthand import FullDraft
 from shared.credential.stack import PartReference
 from shared.errors import TestamurError
 from shared.events.issuance import CredentialIssued
-from shared.formats.port import Issuance, new_salt
-from shared.formats.registry import FORMS, Form
-from shared.formats.vc_jwt import commitment
+from shared.formats.port import Format, Issuance, Unsigned, new_salt
+from shared.formats.registry import FORMATS
 from shared.ids import InstitutionId, new_ref
 from shared.jose.signers import LocalSigner
 from shared.trust.scope import REFUSALS, Wanted
@@ -104,7 +103,9 @@ async def _by_the_newest_book(context: IssuerContext, work: Callable[[], Awaitab
 async def _check(context: IssuerContext, command: CheckCredential) -> list[StepResult]:
     ready = await _ready(context, command)
     issuance = _issuance(context, ready.institution, StatusPlace("1", 0), None, new_ref())
-    rehearsed = [_rehearse(context, ready, form, form.unsigned(ready.credential, issuance)) for form in _forms(command)]
+    rehearsed = [
+        _rehearse(context, ready, form, form.unsigned_payload(ready.credential, issuance)) for form in _formats(command)
+    ]
     return rehearsed[0]
 
 
@@ -113,14 +114,14 @@ async def _draft(context: IssuerContext, command: IssueCredential, identity: Cre
     ready = await _ready(context, command, parts)
     place = await context.place()
     issuance = _issuance(context, ready.institution, place, command.replaces, identity.ref)
-    unsigned = [(form, form.unsigned(ready.credential, issuance)) for form in _forms(command)]
+    unsigned = [(form, form.unsigned_payload(ready.credential, issuance)) for form in _formats(command)]
     await asyncio.sleep(0)
     for form, made in unsigned:
         _rehearse(context, ready, form, made)
     await asyncio.sleep(0)
-    tokens = {form.name: (form, made, form.sign(made, ready.institution, ready.signer)) for form, made in unsigned}
-    signed = {name: form.handed(made, token) for name, (form, made, token) in tokens.items()}
-    commitments = {name: commitment(token) for name, (_, _, token) in tokens.items()}
+    tokens = {form.NAME: (form, made, form.sign_payload(made, ready.institution, ready.signer)) for form, made in unsigned}
+    signed = {name: form.serialize(made, token) for name, (form, made, token) in tokens.items()}
+    commitments = {name: form.commitment(token) for name, (form, _, token) in tokens.items()}
     boxes = {
         name: encryption.encrypt(identity.key, identity.ref, _use(command, name), token) for name, token in signed.items()
     }
@@ -148,8 +149,8 @@ async def _ready(context: IssuerContext, command: CheckCredential, parts: Parts 
     return _Ready(credential=credential, wanted=wanted, institution=institution, signer=signer, now=now)
 
 
-def _forms(command: CheckCredential) -> list[Form]:
-    return [FORMS[name] for name in command.formats]
+def _formats(command: CheckCredential) -> list[Format]:
+    return [FORMATS[name] for name in command.formats]
 
 
 def _use(command: CheckCredential, name: str) -> str:
@@ -214,10 +215,10 @@ def _issuance(
     return Issuance(ref=ref, institution=institution, status=entries, salt=new_salt(), replaces=replaces)
 
 
-def _rehearse(context: IssuerContext, ready: _Ready, form: Form, made: Any) -> list[StepResult]:
+def _rehearse(context: IssuerContext, ready: _Ready, form: Format, made: Unsigned) -> list[StepResult]:
     """Sign with a throwaway key and verify the result as a verifier would; raises `CredentialRefused`."""
     signer, key = context.throwaway.take()
-    token = form.handed(made, form.sign(made, ready.institution, signer))
+    token = form.serialize(made, form.sign_payload(made, ready.institution, signer))
     results = rehearse(token, key, context.policy, ready.now, context.book)
     outside = any(step.reason in REFUSALS for step in results)
     objections = context.book.objections(ready.institution.slug, ready.wanted, ready.now) if outside else ()

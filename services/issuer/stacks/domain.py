@@ -15,7 +15,7 @@ from shared.credential.faults import Fault, as_members, sentences
 from shared.credential.parts import Holder
 from shared.credential.stack import PartReference
 from shared.errors import Invalid
-from shared.formats.registry import Reading
+from shared.formats.port import Reading
 from shared.ids import credential_urn
 from shared.trust.receipt import Finding
 
