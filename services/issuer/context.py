@@ -23,7 +23,7 @@ from shared.home.membership import Membership
 from shared.jose.signers import LocalSigner
 from shared.store.port import Store
 from shared.trust.accreditation import TrustBook
-from shared.trust.scope import Wanted
+from shared.trust.scope import RequiredScope
 from shared.web.request_transaction import RequestTransactions
 
 
@@ -107,7 +107,7 @@ class IssuerContext:
         await self.refresh_trust()
         return await self.institutions.make(institution, lambda kid: self.book.key(institution, kid) is not None)
 
-    def is_known(self, institution: str, wanted: Wanted, now: datetime) -> bool:
+    def is_known(self, institution: str, wanted: RequiredScope, now: datetime) -> bool:
         """Whether the node has ever accredited the institution, for anything."""
         return self.book.decide(institution, wanted, None, now).reason != "not-accredited"
 

@@ -17,7 +17,7 @@ from shared.trust.accreditation import TrustBook, TrustFact
 
 
 class MomentAhead(Invalid):
-    """422: nobody knows yet what will be true then."""
+    """422: what will be true then is not known yet."""
 
     title = "The moment that is asked about lies ahead."
 

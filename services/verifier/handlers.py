@@ -16,7 +16,7 @@ from shared.status import facts
 from shared.status.facts import StatusEvent
 from shared.telemetry import counter, histogram
 from shared.trust import accreditation, receipt
-from shared.trust.receipt import Finding
+from shared.trust.receipt import ReceiptFinding
 from shared.verification.context import Context
 from shared.verification.presented import recognise
 from shared.verification.report import Report
@@ -60,16 +60,18 @@ async def verify_credential(verifier: VerifierContext, question: VerifyCredentia
 
 
 def receipt_of(verifier: VerifierContext, report: Report) -> str | None:
-    """What a report says, signed for those of this nation who rely on it. None where the credential could not be read, and
-    where the question was of another time: a receipt speaks of now.
+    """What a report says, signed for those of this node who rely on it. None where the credential could not be read, and
+    where the question was about another time: a receipt speaks of now.
     """
     context = report.context
-    known, presented, said = context.knowledge, context.presented, context.presented.credential
-    if verifier.receipt_signer is None or said is None or presented.commitment is None or context.as_of or context.known_at:
+    known, presented, credential = context.knowledge, context.presented, context.presented.credential
+    if verifier.receipt_signer is None or credential is None or presented.commitment is None:
         return None
-    found = Finding(
-        ref=said.ref,
-        institution=said.institution.urn,
+    if context.as_of is not None or context.known_at is not None:
+        return None
+    found = ReceiptFinding(
+        ref=credential.ref,
+        institution=credential.institution.urn,
         commitment=presented.commitment,
         verdict=report.verdict.value,
         reason=report.reason,

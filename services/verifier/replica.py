@@ -1,11 +1,11 @@
 """What is known here of one origin, gathered in one reading of this node's own store.
 
-- How far and how fresh is looked up before anything else is read: what arrives meanwhile is known sooner than we say, and
-  freshness is never claimed for facts that were not read.
+- How far and how fresh the knowledge is, is read before anything else: what arrives meanwhile makes it better than we say,
+  and freshness is never claimed for facts that were not read.
 - The inbox makes a new `OriginView` whenever anything of an origin was taken in. As long as it is the same object, the book
   in memory is the book in the store, and a question costs one scan: the facts that name the credential.
-- Whether another nation claims the same identifier is looked up in the books of all; one of them is read again when that
-  nation's trust log has come further. Until then a claim that ended there may count still, which is the cautious side.
+- Whether another node claims the same identifier is looked up in the books of all nodes; a book is read again when the
+  trust log of its node has come further. Until then a claim that ended there may still count, which is the cautious side.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from shared.inbox.freshness import PROVEN_KEPT, age_of, proven_by
 from shared.inbox.inbox import Inbox, OriginView
 from shared.store.port import Reader
 from shared.trust.accreditation import TrustBook
-from shared.trust.identifiers import Contest, Decided, Nation, contest
+from shared.trust.identifiers import Contest, Decided, NodeBook, contest
 from shared.trust.nodes import Node
 from shared.verification.context import UNKNOWN_ORIGIN, Knowledge, PartKnowledge
 from shared.verification.presented import Presented
@@ -37,7 +37,7 @@ class Then(NamedTuple):
     within: float
 
 
-class _Held(NamedTuple):
+class _InMemory(NamedTuple):
     """What is in memory of an origin, and the view it belongs to. `parked`: something of it is parked."""
 
     view: OriginView
@@ -53,41 +53,41 @@ class Replica:
         self._inbox = inbox
         self._membership = membership
         self._decided = decided
-        self._held: dict[str, _Held] = {}
+        self._memory: dict[str, _InMemory] = {}
 
     async def knowledge(self, presented: Presented, now: datetime, then: Then | None = None) -> Knowledge:
         """What is known of the origin that a credential names, and of that credential; how fresh that is, or was `then`."""
-        said, standing = presented.credential, self._membership.standing(now)
-        node = self._membership.node(said.institution.node) if said else None
-        if said is None or node is None:
-            return replace(UNKNOWN_ORIGIN, list_standing=standing)
+        credential, list_state = presented.credential, self._membership.list_state(now)
+        node = self._membership.node(credential.institution.node) if credential else None
+        if credential is None or node is None:
+            return replace(UNKNOWN_ORIGIN, list_state=list_state)
         origin, kid = node.name, presented.kid or ""
         view = self._inbox.origin(origin)
-        held = await self._hold(origin, view)
-        subjects = (said.ref, said.institution.slug, kid)
+        known = await self._in_memory(origin, view)
+        subjects = (credential.ref, credential.institution.slug, kid)
         return Knowledge(
             node=node,
-            list_standing=standing,
-            trust=held.book.trust if held.book.revision else None,
-            facts=await facts_of(self._store, origin, said.ref),
-            cutoffs=held.book.cutoffs.get(kid, ()),
-            parked=held.parked and await self._inbox.is_parked(origin, *subjects),
+            list_state=list_state,
+            trust=known.book.trust if known.book.revision else None,
+            facts=await facts_of(self._store, origin, credential.ref),
+            cutoffs=known.book.cutoffs.get(kid, ()),
+            parked=known.parked and await self._inbox.is_parked(origin, *subjects),
             contradictory=view.contradictory,
             epoch=view.positions["registrations"].epoch if "registrations" in view.positions else 1,
             seq=view.seq("registrations"),
             status_seq=view.seq("status"),
             trust_seq=view.seq("trust"),
             age=await self._age(origin, view, now, then),
-            contest=await self._contest(node, held.book, said.institution.slug, now),
+            contest=await self._contest(node, known.book, credential.institution.slug, now),
         )
 
     async def parts(
         self, presented: Presented, now: datetime, then: Then | None = None
     ) -> dict[tuple[str, str], PartKnowledge]:
-        """What is known of each part of a credential whose nation is in the federation list, by the part's issuer and id."""
-        said = presented.credential
+        """What is known of each part of a credential whose node is in the federation list, by the part's issuer and id."""
+        credential = presented.credential
         found = {}
-        for part in said.credential.parts if said else ():
+        for part in credential.award.parts if credential else ():
             named = parse_institution(part.issuer)
             node = self._membership.node(named.node) if named and named.federation == self._membership.federation else None
             if named and node:
@@ -96,13 +96,14 @@ class Replica:
 
     async def _part(self, node: Node, institution: str, ref: str, now: datetime, then: Then | None) -> PartKnowledge:
         origin, view = node.name, self._inbox.origin(node.name)
-        held = await self._hold(origin, view)
+        held = await self._in_memory(origin, view)
         facts = await facts_of(self._store, origin, ref)
         signed_by = {fact.event.kid for fact in facts if isinstance(fact.event, CredentialRegistered)}
         cutoffs = tuple(cutoff for kid in signed_by for cutoff in held.book.cutoffs.get(kid, ()))
         parked = held.parked and await self._inbox.is_parked(origin, ref, institution, *signed_by)
-        telling = node.status == "active" and not view.contradictory and not parked
-        return PartKnowledge(facts, cutoffs, await self._age(origin, view, now, then) if telling else None)
+        usable = node.status == "active" and not view.contradictory and not parked
+        age = await self._age(origin, view, now, then) if usable else None
+        return PartKnowledge(facts=facts, cutoffs=cutoffs, age=age)
 
     async def _age(self, origin: str, view: OriginView, now: datetime, then: Then | None) -> float | None:
         """How old the newest proof is now, or was then, as far as that is kept."""
@@ -115,22 +116,22 @@ class Replica:
         if not book.trust.identifiers(institution):
             return None
         others = [one for one in self._membership.list.nodes if one.name != node.name and one.status == "active"]
-        nations = [Nation(other, await self._trust(other.name)) for other in others]
-        return contest(Nation(node, book.trust), institution, nations, self._decided, now)
+        nodes = [NodeBook(other, await self._trust(other.name)) for other in others]
+        return contest(NodeBook(node, book.trust), institution, nodes, self._decided, now)
 
     async def _trust(self, origin: str) -> TrustBook:
-        held, view = self._held.get(origin), self._inbox.origin(origin)
+        held, view = self._memory.get(origin), self._inbox.origin(origin)
         if held is None or held.view.position("trust") != view.position("trust"):
-            held = await self._hold(origin, view)
+            held = await self._in_memory(origin, view)
         return held.book.trust
 
-    async def _hold(self, origin: str, view: OriginView) -> _Held:
+    async def _in_memory(self, origin: str, view: OriginView) -> _InMemory:
         """What belongs to this view, out of memory or read anew; an unchanged book is not read again."""
-        held = self._held.get(origin)
+        held = self._memory.get(origin)
         if held is not None and held.view is view:
             return held
         parked = bool(await self._store.count(PARKED, {"origin": origin}))
         if held is None or held.book.revision != await revision_of(self._store, origin):
-            held = _Held(view, await read_book(self._store, origin), parked)
-        self._held[origin] = held = _Held(view, held.book, parked)
+            held = _InMemory(view, await read_book(self._store, origin), parked)
+        self._memory[origin] = held = _InMemory(view, held.book, parked)
         return held

@@ -52,7 +52,7 @@ class VerifierSettings(NodeSettings):
         """The policy that these make; raises `PolicySoftens` (`Misconfigured`) for one that would soften anything."""
         hardened = {int(key) if key.isdecimal() else key: verdict for key, verdict in self.verifier_hardened.items()}
         coherence = CoherencePolicy(hours_per_ects=self.verifier_hours_per_ects)
-        return Policy(self.verifier_policy, float(self.max_age), coherence, hardened)
+        return Policy(name=self.verifier_policy, max_age=float(self.max_age), coherence=coherence, hardened=hardened)
 
     def decided(self) -> Decided:
         """Whose claim stands, by identifier in the form in which claims are compared."""

@@ -30,7 +30,7 @@ class Position(NamedTuple):
 
 
 class Placement(Enum):
-    """The answers `stand` can give."""
+    """The answers that `placement` can give; the docstring of this module says what each means."""
 
     NEXT = auto()
     HELD = auto()

@@ -88,7 +88,7 @@ def read_token(token: Token) -> ReadCredential:
         raise NotOurCredential(f"The payload cannot be read. {error.detail}") from error
     plain = _plain(badge)
     credential = vc_jwt.read_document(token, plain)
-    if _badge(plain, credential.credential) != badge:
+    if _badge(plain, credential.award) != badge:
         raise NotOurCredential("The badge does not say what its micro-credential says; ask its issuer for a new one.")
     return credential
 

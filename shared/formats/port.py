@@ -39,9 +39,9 @@ class StatusEntry:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Issuance:
-    """What the issuer adds: a ref (UUIDv4), the institution that signs, places of status, a salt, the ref it replaces."""
+    """What the issuer adds: a ref (UUIDv4), the institution that signs, status entries, a salt, the ref it replaces."""
 
     ref: str
     institution: InstitutionId
@@ -50,11 +50,11 @@ class Issuance:
     replaces: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadCredential:
-    """What a token says, well formed and not yet believed."""
+    """What a token says, well formed and not yet believed: the award, and what its issuer added to it."""
 
-    credential: MicroCredential
+    award: MicroCredential
     ref: str
     institution: InstitutionId
     issuer_name: Mapping[str, str] | None
@@ -64,12 +64,12 @@ class ReadCredential:
     @property
     def valid_from(self) -> datetime:
         """The beginning of the validity period: as stated, else the date of issuing."""
-        return self.credential.valid_from or self.credential.issued
+        return self.award.valid_from or self.award.issued
 
     @property
     def valid_until(self) -> datetime | None:
         """The end of the validity period, if it has one."""
-        return self.credential.valid_until
+        return self.award.valid_until
 
 
 class NotOurCredential(Malformed):

@@ -116,7 +116,7 @@ def read(raw: bytes | str) -> Reading:
     credential = vc_jwt.read_gathered(_gathered(claims), _ShownPayload)
     if token.header.get("iss") != credential.institution.urn or claims.get("iss") != credential.institution.urn:
         raise NotOurCredential("Header and payload do not name one institution; ask the holder for the original.")
-    _require_agreement(claims, credential.credential)
+    _require_agreement(claims, credential.award)
     return Reading(format=NAME, token=token, credential=credential, commitment=commitment(token), presentation=presentation)
 
 

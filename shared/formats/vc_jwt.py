@@ -172,7 +172,7 @@ def read_gathered(members: Mapping[str, Any], model: type[Payload]) -> ReadCrede
     if institution is None:
         raise NotOurCredential(_NOT_ONE)
     return ReadCredential(
-        credential=document.micro_credential,
+        award=document.micro_credential,
         ref=document.id.removeprefix("urn:uuid:"),
         institution=institution,
         issuer_name=document.issuer.name,

@@ -34,7 +34,7 @@ from shared.keys.file import KeyFile
 from shared.settings import NodeSettings
 from shared.trust import federation_list, pinned
 from shared.trust.certificates import CertificateRefused, certify, read_certificate
-from shared.trust.federation_list import NO_LIST, Held
+from shared.trust.federation_list import NO_LIST, RememberedList
 from shared.trust.nodes import Anchor, FederationList, Node
 from shared.trust.pinned import Pinned
 
@@ -150,7 +150,7 @@ class Home:
         return self.folder / "federation.json"
 
     @property
-    def held(self) -> Held:
+    def held(self) -> RememberedList:
         """What is remembered of the newest list that was ever in use here. The older form of the file is a version alone."""
         path = self.folder / _NEWEST
         if not path.exists():
@@ -158,11 +158,11 @@ class Home:
         try:
             version, *more = path.read_text().split()
             threshold, digest = more or ("1", "")
-            return Held(int(version), int(threshold), digest)
+            return RememberedList(int(version), int(threshold), digest)
         except ValueError as error:
             raise Misconfigured(f"{path} holds no number: write the version of the newest federation list there.") from error
 
-    def note_list(self, held: Held) -> None:
+    def note_list(self, held: RememberedList) -> None:
         """Remember a list that is in use now."""
         before = self.held
         if held <= before:

@@ -13,7 +13,7 @@ from shared.errors import Misconfigured, TestamurError
 from shared.home.folder import Home
 from shared.telemetry import get_logger
 from shared.trust import federation_list
-from shared.trust.federation_list import NO_LIST, Held, Taken
+from shared.trust.federation_list import NO_LIST, RememberedList, Taken
 from shared.trust.nodes import Node
 
 _log = get_logger("membership")
@@ -38,9 +38,9 @@ class Membership:
         """Every other listed node that has not left."""
         return tuple(node for node in self.list.nodes if node.name != self.me and node.status != "left")
 
-    def standing(self, now: datetime) -> federation_list.Standing:
+    def list_state(self, now: datetime) -> federation_list.ListState:
         """Whether the list is current, in its grace period, or expired."""
-        return federation_list.standing(self.list, now)
+        return federation_list.list_state(self.list, now)
 
     def reload(self) -> bool:
         """Read the list again where its file has changed; returns whether a newer list is in use now."""
@@ -56,7 +56,7 @@ class Membership:
         self.list = newer
         return True
 
-    def _read(self, before: Held) -> Taken:
+    def _read(self, before: RememberedList) -> Taken:
         path = self._home.federation_file
         try:
             raw = path.read_bytes()
@@ -66,9 +66,9 @@ class Membership:
             ) from error
         held = max(before, self._home.held)  # another process may be ahead of us, or have been
         taken = federation_list.verify(
-            raw, pinned=self._home.pinned(), held=held, now=self._clock.now(), federation=self.federation
+            raw, pinned=self._home.pinned(), remembered=held, now=self._clock.now(), federation=self.federation
         )
-        self._home.note_list(taken.held)
+        self._home.note_list(taken.remembered)
         return taken
 
     def _modified(self) -> int:

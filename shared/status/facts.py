@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from shared.clock import rfc3339
 from shared.errors import Misconfigured
@@ -47,7 +47,7 @@ class FactUnreadable(Misconfigured):
     title = "A stored fact cannot be read."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
     """One event about one credential (or, for a key's credentials, about a key), in its place."""
 
@@ -68,7 +68,20 @@ class Fact:
         return self.at if isinstance(self.event, CredentialRegistered) else self.event.effective
 
 
-@dataclass(frozen=True, slots=True)
+class FactDocument(TypedDict):
+    """A fact as it is stored: plain JSON values."""
+
+    kind: str
+    event: dict[str, Any]
+    epoch: int
+    seq: int
+    hash: str
+    known_at: str
+    trust_seq: int
+    at: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeyCutoff:
     """A key's credentials are revoked beyond a registration: those registered up to `stand_to` (0: none) stand."""
 
@@ -83,7 +96,15 @@ class KeyCutoff:
 def from_entry(entry: Entry, event: StatusEvent, known_at: datetime) -> Fact:
     """The fact that a verified entry states; `event` is its payload, read."""
     place = entry.envelope
-    return Fact(event, place.epoch, place.seq, entry.hash, known_at, place.after.get("trust", 0), place.issued_at)
+    return Fact(
+        event=event,
+        epoch=place.epoch,
+        seq=place.seq,
+        hash=entry.hash,
+        known_at=known_at,
+        trust_seq=place.after.get("trust", 0),
+        at=place.issued_at,
+    )
 
 
 def by_credential(fact: Fact) -> list[tuple[str, Fact]]:
@@ -99,11 +120,17 @@ def key_cutoff(fact: Fact) -> KeyCutoff | None:
     event = fact.event
     if not isinstance(event, CredentialsRevoked) or event.key is None:
         return None
-    stand_to = event.registrations_stand_to or 0
-    return KeyCutoff(event.key, stand_to, event.effective, fact.hash, event.reason, fact.known_at)
+    return KeyCutoff(
+        kid=event.key,
+        stand_to=event.registrations_stand_to or 0,
+        effective=event.effective,
+        hash=fact.hash,
+        reason=event.reason,
+        known_at=fact.known_at,
+    )
 
 
-def to_document(fact: Fact) -> dict[str, Any]:
+def to_document(fact: Fact) -> FactDocument:
     """The fact as plain JSON values, to be stored."""
     return {
         "kind": fact.event.kind,
@@ -123,13 +150,13 @@ def from_document(document: Mapping[str, Any]) -> Fact:
         # not strict: stored instants and tuples are plain JSON here, and the event was judged strictly when it arrived
         event = _VALIDATORS[document["kind"]].validate_python(document["event"], strict=False)
         return Fact(
-            event,
-            document["epoch"],
-            document["seq"],
-            document["hash"],
-            datetime.fromisoformat(document["known_at"]),
-            document["trust_seq"],
-            datetime.fromisoformat(document["at"]),
+            event=event,
+            epoch=document["epoch"],
+            seq=document["seq"],
+            hash=document["hash"],
+            known_at=datetime.fromisoformat(document["known_at"]),
+            trust_seq=document["trust_seq"],
+            at=datetime.fromisoformat(document["at"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise FactUnreadable("Rebuild this replica from the log; the log holds what was signed.") from error

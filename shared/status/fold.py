@@ -32,7 +32,7 @@ class Status(StrEnum):
     """What a credential is by the facts at hand."""
 
     ABSENT = "absent"
-    """Nothing that counts was said of it."""
+    """No fact about it counts."""
     ACTIVE = "active"
     SUSPENDED = "suspended"
     REVOKED = "revoked"
@@ -150,13 +150,28 @@ def _state(registration: Fact | None, changes: list[Fact], revocations: list[_Re
     version = _version(last) if last else 0
     if revocations:
         effective, entry, reason, replaced_by = min(revocations, key=_naming)
-        return State(Status.REVOKED, version, effective, reason, replaced_by, None, registration, entry)
+        return State(
+            Status.REVOKED,
+            version,
+            since=effective,
+            reason=reason,
+            replaced_by=replaced_by,
+            registration=registration,
+            revocation=entry,
+        )
     if last is not None and isinstance(last.event, CredentialSuspended):
         event = last.event
-        return State(Status.SUSPENDED, version, event.effective, event.reason, None, event.until, registration)
+        return State(
+            Status.SUSPENDED,
+            version,
+            since=event.effective,
+            reason=event.reason,
+            until=event.until,
+            registration=registration,
+        )
     if registration is None:
         return State(Status.ABSENT, version)
-    return State(Status.ACTIVE, version, (last or registration).effective, registration=registration)
+    return State(Status.ACTIVE, version, since=(last or registration).effective, registration=registration)
 
 
 def _naming(revocation: _Revocation) -> tuple[datetime, str, str, str]:

@@ -2,11 +2,11 @@
 
 - A book is a set of facts: their order, lateness and repetition change nothing. So what reduces trust may be entered beyond
   a hole in the log; what adds trust is the caller's to hold back until the hole is filled.
-- "As of (epoch, sequence)" counts the facts at or before that place; "as of now" counts all. The place of a withdrawal
+- "As of (epoch, sequence)" counts the facts at or before that position; "as of now" counts all. The place of a withdrawal
   counts, not the date it names: what was registered before it stands, and a clock set ahead delays nothing.
 - A key that is retired signs no more. What was registered before that stands (superseded), or what the statement lets
   stand (compromised). Registrations are compared by sequence alone: where a recovery leaves a doubt, less stands.
-- A place orders this origin's trust chain only; `aft` of an entry ties it to the other chains of the same writer.
+- A position orders this origin's trust chain only; `after` of an entry ties it to the other chains of the same writer.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, I
 from shared.jose.keys import VerificationKey
 from shared.jose.purpose import Purpose
 from shared.jose.refusals import KeyRefused
-from shared.trust.scope import NEARNESS, REFUSALS, Decision, Wanted, refusal, refusals
+from shared.trust.scope import NEARNESS, REFUSALS, Decision, RequiredScope, refusal, refusals
 
-Place = tuple[int, int]
+LogPosition = tuple[int, int]
 """(epoch, sequence) in a chain."""
 
 Identifier = tuple[str, str]
@@ -51,7 +51,7 @@ class TrustFact:
     after: Mapping[str, int] = field(default_factory=dict)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> LogPosition:
         """(epoch, sequence) in the trust chain."""
         return (self.epoch, self.seq)
 
@@ -66,19 +66,19 @@ class Retirement(NamedTuple):
 
     stand_to: int
     reason: str
-    place: Place
+    place: LogPosition
 
 
 class InstitutionKey(NamedTuple):
     """A key an institution signs or signed with, where it was added, and how it ended if it did."""
 
     verification_key: VerificationKey
-    added: Place
+    added: LogPosition
     retired: Retirement | None
 
 
 class _Accredited(NamedTuple):
-    place: Place
+    place: LogPosition
     event: InstitutionAccredited
 
 
@@ -86,19 +86,19 @@ _NONE: dict[str, _Accredited] = {}
 
 
 class _Key(NamedTuple):
-    place: Place
+    place: LogPosition
     signed: bytes
     key: VerificationKey
 
 
 class TrustBook:
-    """What one nation says of its institutions. Facts are only ever added; a question names its place."""
+    """What one node says of its institutions. Facts are only ever added; a question names a position in the log."""
 
     def __init__(self, facts: Iterable[TrustFact] = ()) -> None:
         self._accredited: dict[str, dict[str, _Accredited]] = {}
         self._identifiers: dict[str, set[Identifier]] = {}
         self._claimants: dict[Identifier, set[str]] = {}
-        self._withdrawn: dict[tuple[str, str], Place] = {}
+        self._withdrawn: dict[tuple[str, str], LogPosition] = {}
         self._keys: dict[tuple[str, str], _Key] = {}
         self._retired: dict[str, Retirement] = {}
         for fact in facts:
@@ -118,7 +118,7 @@ class TrustBook:
             ended = _retirement(event, fact)
             self._retired[event.kid] = min(ended, self._retired.get(event.kid, ended))
 
-    def accreditation(self, institution: str, *, at: Place | None, on: datetime) -> list[InstitutionAccredited]:
+    def accreditation(self, institution: str, *, at: LogPosition | None, on: datetime) -> list[InstitutionAccredited]:
         """The institution's accreditations in force: said by `at` (None: by now), not withdrawn by then, valid on `on`."""
         return [
             event
@@ -129,7 +129,7 @@ class TrustBook:
             and (event.valid_until is None or on < event.valid_until)
         ]
 
-    def decide(self, institution: str, wanted: Wanted, at: Place | None, on: datetime) -> Decision:
+    def decide(self, institution: str, wanted: RequiredScope, at: LogPosition | None, on: datetime) -> Decision:
         """Whether the institution was accredited for `wanted`, as the log stood at `at` (None: now), on the moment `on`."""
         nearest, reason = None, "not-accredited"
         for place, event in self._accredited.get(institution, _NONE).values():
@@ -137,15 +137,12 @@ class TrustBook:
                 continue
             found = "accreditation-withdrawn" if self._is_withdrawn(event, at) else refusal(event, wanted, on)
             if found is None:
-                detail = "The institution was accredited for this, then, by its nation."
-                return Decision(True, None, detail, event.accreditation, event.name, event.country)
+                return _decision(event, None)
             if nearest is None or NEARNESS[found] > NEARNESS[reason]:
                 nearest, reason = event, found
-        if nearest is None:
-            return Decision(False, reason, REFUSALS[reason])
-        return Decision(False, reason, REFUSALS[reason], nearest.accreditation, nearest.name, nearest.country)
+        return _decision(nearest, reason)
 
-    def objections(self, institution: str, wanted: Wanted, on: datetime) -> tuple[str, ...]:
+    def objections(self, institution: str, wanted: RequiredScope, on: datetime) -> tuple[str, ...]:
         """Every reason that the nearest accreditation in force has against `wanted`; empty where it is allowed or there is
         none: `decide` says which.
         """
@@ -169,22 +166,23 @@ class TrustBook:
         found = self._keys.get((institution, kid))
         return InstitutionKey(found.key, found.place, self._retired.get(kid)) if found else None
 
-    def key_stands(self, kid: str, registration: Place) -> bool:
+    def key_stands(self, kid: str, registration: LogPosition) -> bool:
         """Whether a credential by this key, registered at `registration` (epoch, sequence), stands."""
         retired = self._retired.get(kid)
         return retired is None or registration[1] <= retired.stand_to
 
-    def _accredit(self, event: InstitutionAccredited, place: Place) -> None:
-        said = self._accredited.setdefault(event.institution, {})
-        held = said.get(event.accreditation)
-        if held is None or (place, event.value()) < (held.place, held.event.value()):
-            said[event.accreditation] = _Accredited(place, event)
-            self._accredited[event.institution] = dict(sorted(said.items(), key=lambda item: (item[1].place, item[0])))
+    def _accredit(self, event: InstitutionAccredited, place: LogPosition) -> None:
+        accreditations = self._accredited.setdefault(event.institution, {})
+        known = accreditations.get(event.accreditation)
+        if known is None or (place, event.value()) < (known.place, known.event.value()):
+            accreditations[event.accreditation] = _Accredited(place, event)
+            in_order = sorted(accreditations.items(), key=lambda item: (item[1].place, item[0]))
+            self._accredited[event.institution] = dict(in_order)
         for claimed in starmap(identifier, event.identifiers.items()):
             self._identifiers.setdefault(event.institution, set()).add(claimed)
             self._claimants.setdefault(claimed, set()).add(event.institution)
 
-    def _add_key(self, event: InstitutionKeyAdded, place: Place) -> None:
+    def _add_key(self, event: InstitutionKeyAdded, place: LogPosition) -> None:
         named = (event.institution, event.kid)
         try:
             key = VerificationKey.from_jwk(event.jwk, Purpose.INSTITUTION, event.kid)
@@ -193,16 +191,28 @@ class TrustBook:
         added = _Key(place, event.value(), key)
         self._keys[named] = min(added, self._keys.get(named, added), key=lambda item: item[:2])
 
-    def _is_withdrawn(self, event: InstitutionAccredited, at: Place | None) -> bool:
+    def _is_withdrawn(self, event: InstitutionAccredited, at: LogPosition | None) -> bool:
         if not self._withdrawn:
             return False
         place = self._withdrawn.get((event.institution, event.accreditation))
         return place is not None and (at is None or place <= at)
 
 
+def _decision(event: InstitutionAccredited | None, reason: str | None) -> Decision:
+    """What is decided by that accreditation, or by none; `reason` None: it is allowed."""
+    return Decision(
+        allowed=reason is None,
+        reason=reason,
+        detail="The institution was accredited for this, then, by its node." if reason is None else REFUSALS[reason],
+        accreditation=event.accreditation if event else None,
+        name=event.name if event else None,
+        country=event.country if event else None,
+    )
+
+
 def _retirement(event: InstitutionKeyRetired, fact: TrustFact) -> Retirement:
     """What stands: all that was registered when the retirement was sequenced; of a compromised key only what the event lets
-    stand, and nothing where it names no registration. Who does not say how far a thief got has not ruled anything out.
+    stand, and nothing where it names no registration: how far a thief got is unknown then.
     """
     registered = fact.after.get("registrations", 0)
     if event.reason == COMPROMISED:

@@ -3,10 +3,10 @@
 - Written as JWS General JSON Serialization (RFC 7515, 7.2.1). Each signature is joined with the payload to a compact token
   of type `testamur-federation+jwt` and passes the one gate; a list counts when enough *pinned* anchors signed it (m of n).
 - The anchors that count are those the reader has pinned, never those the list brings. How many of them must have signed is
-  the most of three: what is pinned, what the list held here asks for, what the list itself asks for. So a stolen anchor
+  the most of three: what is pinned, what the list in use asks for, what the new list itself asks for. So a stolen anchor
   alone lowers nothing, and a federation lowers its threshold by a list that the old one suffices for.
-- Versions rise: an older list than the one held is refused, and so is another one of the same version: who signs two of them
-  tells two histories. A list dated ahead of our clock is not taken.
+- Versions rise: a list that is older than the one in use is refused, and so is a different one of the same version: two of
+  one version are two histories. A list dated ahead of our clock is not taken.
 - Past its expiry it warns for 14 days, then makes verdicts `indeterminate`, never `invalid`: one missed ceremony must not
   switch Europe off.
 """
@@ -55,19 +55,19 @@ class FederationListRefused(Invalid):
 
 
 class FederationListOlder(FederationListRefused):
-    """A list of a lower version than the one held."""
+    """A list of a lower version than the one in use."""
 
-    title = "The federation list is older than the one held here."
+    title = "The federation list is older than the one in use here."
 
 
 class FederationListContradicts(FederationListRefused):
-    """A list of the version that is held, which says something else."""
+    """A list of the version that is in use, which says something else."""
 
     title = "Two federation lists have the same version."
 
 
-class Standing(Enum):
-    """How the list stands at a moment."""
+class ListState(Enum):
+    """Whether the list may be used at a moment."""
 
     CURRENT = "current"
     GRACE = "grace"
@@ -76,7 +76,7 @@ class Standing(Enum):
     """It makes nothing invalid, and nothing valid."""
 
 
-class Held(NamedTuple):
+class RememberedList(NamedTuple):
     """What is remembered of the newest list that was in use: the next one is measured by it. Version 0: none was."""
 
     version: int = 0
@@ -85,7 +85,7 @@ class Held(NamedTuple):
     """SHA-256 of its payload; empty where only the version was remembered."""
 
 
-NO_LIST = Held()
+NO_LIST = RememberedList()
 """None was in use yet."""
 
 
@@ -93,7 +93,7 @@ class Taken(NamedTuple):
     """A list that is to be believed, and what is to be remembered of it."""
 
     list: FederationList
-    held: Held
+    remembered: RememberedList
 
 
 def sign_list(federation: FederationList, signers: Iterable[Signer]) -> bytes:
@@ -111,27 +111,27 @@ def verify(
     *,
     pinned: Pinned,
     now: datetime,
-    held: Held = NO_LIST,
+    remembered: RememberedList = NO_LIST,
     federation: str | None = None,
 ) -> Taken:
     """The list behind `raw`, when it is to be believed; raises a `FederationListMalformed` or a `FederationListRefused`.
 
-    `pinned` says whose signatures count and how many there must be at least, `held` which list was taken before (by default
-    none), `federation` the name it must carry.
+    `pinned` says whose signatures count and how many there must be at least, `remembered` which list was taken before (by
+    default none), `federation` the name it must carry.
     """
     believed = _believed(_parts(raw), pinned.anchors)
     if not believed:
         raise FederationListRefused("No anchor that is pinned here signed it. Check where it came from.")
     payload = next(iter(believed.values()))
     listed = _list(payload)
-    here = Held(listed.version, listed.threshold, digest(payload))
-    if len(believed) < max(pinned.threshold, held.threshold, listed.threshold):
+    here = RememberedList(listed.version, listed.threshold, digest(payload))
+    if len(believed) < max(pinned.threshold, remembered.threshold, listed.threshold):
         raise FederationListRefused("Too few of the anchors that are pinned here signed it. Ask for the finished list.")
     if federation is not None and listed.federation != federation:
         raise FederationListRefused("It is the list of another federation. Fetch the list of this one.")
-    if listed.version < held.version:
+    if listed.version < remembered.version:
         raise FederationListOlder("A newer list was taken before. Fetch the newest one.")
-    if here.version == held.version and held.digest not in ("", here.digest):
+    if here.version == remembered.version and remembered.digest not in ("", here.digest):
         raise FederationListContradicts(
             "A different one of this version was taken before. Ask the anchors which one they mean."
         )
@@ -140,11 +140,11 @@ def verify(
     return Taken(listed, here)
 
 
-def standing(federation: FederationList, now: datetime) -> Standing:
+def list_state(federation: FederationList, now: datetime) -> ListState:
     """Whether the list is current, in its grace period, or expired at `now`."""
     if now < federation.expires:
-        return Standing.CURRENT
-    return Standing.GRACE if now < federation.expires + GRACE else Standing.EXPIRED
+        return ListState.CURRENT
+    return ListState.GRACE if now < federation.expires + GRACE else ListState.EXPIRED
 
 
 def _parts(raw: bytes) -> list[str]:

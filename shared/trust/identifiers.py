@@ -1,11 +1,11 @@
-"""Whose institution a global identifier (ETER, DEQAR, VAT) names, where nations do not agree. Pure.
+"""Whose institution a global identifier (ETER, DEQAR, VAT) names, where nodes do not agree. Pure.
 
-- An identifier is a claim of the nation that accredits. It counts while the accreditation that holds it is in force, made by
+- An identifier is a claim of the node that accredits. It counts while the accreditation that holds it is in force, made by
   an active node in a country that it speaks for; so a contest ends with the claim of either.
-- What two nations claim at once makes the institutions of both doubtful, whoever claimed first: a node that was early is no
+- What two nodes claim at once makes the institutions of both doubtful, whoever claimed first: a node that was early is no
   better than one that is right.
 - The node that verifies may decide whose claim stands. The others' institutions stay doubtful.
-- Nations write one identifier differently, so letter case and blanks make no difference.
+- Nodes write one identifier differently, so letter case and blanks make no difference.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from shared.trust.accreditation import Identifier, TrustBook, identifier
 from shared.trust.nodes import Node
 
 
-class Nation(NamedTuple):
+class NodeBook(NamedTuple):
     """A listed node, and what is known here of whom it accredits."""
 
     node: Node
@@ -27,25 +27,25 @@ class Nation(NamedTuple):
     def claims(self, claimed: Identifier, on: datetime, institution: str | None = None) -> bool:
         """Whether one of its institutions, or that one, goes by the identifier on that moment."""
         return self.node.status == "active" and any(
-            self.node.covers(said.country) and claimed in {identifier(*one) for one in said.identifiers.items()}
+            self.node.covers(event.country) and claimed in {identifier(*one) for one in event.identifiers.items()}
             for slug in ([institution] if institution else self.book.claimants(claimed))
-            for said in self.book.accreditation(slug, at=None, on=on)
+            for event in self.book.accreditation(slug, at=None, on=on)
         )
 
 
 class Contest(NamedTuple):
-    """An identifier, such as `eter:EE0001`, and the nations that claim it, in order."""
+    """An identifier, such as `eter:EE0001`, and the nodes that claim it, in order."""
 
     identifier: str
-    nations: tuple[str, ...]
+    nodes: tuple[str, ...]
 
 
 Decided = Mapping[Identifier, str]
 """Whose claim stands here, by identifier: the name of a node."""
 
 
-def contest(own: Nation, institution: str, others: list[Nation], decided: Decided, on: datetime) -> Contest | None:
-    """The first identifier of the institution that another nation claims too, unless it is decided for its own; or None."""
+def contest(own: NodeBook, institution: str, others: list[NodeBook], decided: Decided, on: datetime) -> Contest | None:
+    """The first identifier of the institution that another node claims too, unless it is decided for its own; or None."""
     ever = own.book.identifiers(institution)
     for claimed in sorted({both for other in others for both in ever & other.book.claimed()}):
         if decided.get(claimed) == own.node.name or not own.claims(claimed, on, institution):

@@ -1,10 +1,10 @@
-"""A receipt: what a node's verifier found of one credential, signed for those of its own nation who rely on it.
+"""A receipt: what a node's verifier found of one credential, signed for those of the same node who rely on it.
 
 - The header member `crt` holds the certificate of the key that signed it (as in `node_token`), so a reader needs only the
   federation list. The key's purpose must be `receipt`.
 - Claims: `iss` and `aud` the node, `fed`, `iat`, `exp`, `jti` (RFC 7519), and what was found: `ref`, `institution`,
   `commitment`, `verdict`, `reason`, `as_of`. Nothing of the holder, and nothing of it is stored where it was made.
-- It lives ten minutes: a credential that is revoked afterwards is found by step 9 of whoever verifies the stack.
+- It lives ten minutes: a credential that is revoked afterwards is found in step 9, when the stack is verified.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ReceiptRefused(Invalid):
     title = "The receipt is not taken."
 
 
-class Finding(BaseModel):
+class ReceiptFinding(BaseModel):
     """What was found of one credential."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
@@ -54,8 +54,8 @@ class Finding(BaseModel):
     """By which knowledge: `epoch`, `registrations`, `status` and `trust` of the origin."""
 
 
-def mint(signer: Signer, certificate: str, found: Finding, *, federation: str, node: str, now: datetime) -> str:
-    """A receipt of that node's verifier for its own nation."""
+def mint(signer: Signer, certificate: str, found: ReceiptFinding, *, federation: str, node: str, now: datetime) -> str:
+    """A receipt of that node's verifier, for the same node."""
     issued = int(now.timestamp())
     claims = {
         "iss": node,
@@ -69,7 +69,9 @@ def mint(signer: Signer, certificate: str, found: Finding, *, federation: str, n
     return sign({"typ": RECEIPT, "crt": certificate}, orjson.dumps(claims), signer).decode()
 
 
-def check(raw: str | bytes, *, federation_list: FederationList, me: str, now: datetime, believed: Container[str]) -> Finding:
+def check(
+    raw: str | bytes, *, federation_list: FederationList, me: str, now: datetime, believed: Container[str]
+) -> ReceiptFinding:
     """What the verifier of the node `me` found; `believed` are the certificates of those of its keys that were not stolen.
     Raises `ReceiptRefused`.
     """
@@ -79,7 +81,9 @@ def check(raw: str | bytes, *, federation_list: FederationList, me: str, now: da
         raise ReceiptRefused(refused.detail) from None
 
 
-def _checked(raw: str | bytes, federation_list: FederationList, me: str, now: datetime, believed: Container[str]) -> Finding:
+def _checked(
+    raw: str | bytes, federation_list: FederationList, me: str, now: datetime, believed: Container[str]
+) -> ReceiptFinding:
     token = gate.read(raw, typ=RECEIPT, max_bytes=MAX_RECEIPT_BYTES)
     claims = gate.claims(token)
     node, certificate = federation_list.node(me), token.header.get("crt")
@@ -96,7 +100,7 @@ def _checked(raw: str | bytes, federation_list: FederationList, me: str, now: da
     gate.check_times(claims, now)
     _check_claims(claims, federation_list.federation, me)
     try:
-        return Finding.model_validate(claims)
+        return ReceiptFinding.model_validate(claims)
     except ValidationError:
         raise ReceiptRefused("It says something else than a finding. Ask this node's verifier for a receipt.") from None
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from shared.events.trust import InstitutionAccredited
 
 
-class Wanted(NamedTuple):
+class RequiredScope(NamedTuple):
     """What a credential needs its issuer to be accredited for."""
 
     credential_type: str
@@ -37,7 +37,7 @@ class Decision(NamedTuple):
 
 
 REFUSALS: dict[str, str] = {
-    "not-accredited": "The institution is not accredited by the nation it names.",
+    "not-accredited": "The institution is not accredited by the node it names.",
     "accreditation-withdrawn": "The institution's accreditation was withdrawn.",
     "accreditation-expired": "The institution's accreditation had ended by then.",
     "accreditation-not-yet": "The institution's accreditation had not begun then.",
@@ -57,15 +57,15 @@ PLACES = {
 """Which member of a draft a reason speaks of, where it speaks of one."""
 
 NEARNESS = {reason: place for place, reason in enumerate(REFUSALS)}
-"""How near each reason comes to being allowed; of several accreditations the nearest is told."""
+"""How near each reason comes to being allowed; of several accreditations the nearest one's reason is given."""
 
 
-def refusal(accredited: InstitutionAccredited, wanted: Wanted, on: datetime) -> str | None:
+def refusal(accredited: InstitutionAccredited, wanted: RequiredScope, on: datetime) -> str | None:
     """Why this accreditation, were it not withdrawn, does not cover `wanted` at the moment `on`; None when it does."""
     return next(refusals(accredited, wanted, on), None)
 
 
-def refusals(accredited: InstitutionAccredited, wanted: Wanted, on: datetime) -> Iterator[str]:
+def refusals(accredited: InstitutionAccredited, wanted: RequiredScope, on: datetime) -> Iterator[str]:
     """Every reason why this accreditation, were it not withdrawn, does not cover `wanted` at the moment `on`."""
     if accredited.valid_until is not None and on >= accredited.valid_until:
         yield "accreditation-expired"

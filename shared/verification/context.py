@@ -2,8 +2,8 @@
 
 - `Knowledge` is a reader's whole knowledge of one origin, taken from its replica in one reading. Nothing in it is fetched.
 - A `Case` is a context with what follows from it at once: the folded state, the issuer's key, whether the signature holds.
-- Of a credential that is not shown to be authentic nothing is told: otherwise a bare ref would do to ask about a person. It
-  is authentic when its signature holds, or when its commitment is the registered one.
+- Nothing is revealed about a credential that is not shown to be authentic: otherwise a bare ref would be enough to ask about
+  a person. It is authentic when its signature holds, or when its commitment is the registered one.
 """
 
 from __future__ import annotations
@@ -15,50 +15,51 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 from shared.credential.stack import PartReference
+from shared.events.chain import EPOCH_ONE
 from shared.formats.port import ReadCredential
 from shared.jose import gate
 from shared.jose.keys import VerificationKey
 from shared.status.facts import Fact, KeyCutoff
 from shared.status.fold import NOTHING, State, fold
 from shared.trust.accreditation import InstitutionKey, TrustBook
-from shared.trust.federation_list import Standing
+from shared.trust.federation_list import ListState
 from shared.trust.identifiers import Contest
 from shared.trust.nodes import Node
 from shared.verification.policy import DEFAULT_POLICY, Policy
 from shared.verification.presented import Presented
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Knowledge:
     """What is known here of one origin. `node` None: the federation list has no such node."""
 
-    node: Node | None
-    list_standing: Standing
-    trust: TrustBook | None
-    facts: tuple[Fact, ...]
+    node: Node | None = None
+    list_state: ListState
+    trust: TrustBook | None = None
+    facts: tuple[Fact, ...] = ()
     """Those that name the credential."""
-    cutoffs: tuple[KeyCutoff, ...]
+    cutoffs: tuple[KeyCutoff, ...] = ()
     """Those of the key that signed it."""
-    parked: bool
+    parked: bool = False
     """An event about it, or about its institution or key, is not understood here."""
-    contradictory: bool
-    """Two histories, both signed, were seen of this origin."""
-    epoch: int
-    seq: int
+    contradictory: bool = False
+    """Two histories of this origin, both signed, were seen."""
+    epoch: int = EPOCH_ONE
+    seq: int = 0
     """Registrations applied without a gap."""
-    status_seq: int
-    trust_seq: int
-    age: float | None
-    """Seconds since the newest checkpoint that is proven by what was applied; None: never. Where the question is of earlier
+    status_seq: int = 0
+    trust_seq: int = 0
+    age: float | None = None
+    """Seconds since the newest checkpoint that is proven by what was applied; None: unknown. If the question is of earlier
     knowledge (`Context.known_at`), how old the newest was that had been proven then; None also where that is not kept.
     """
     contest: Contest | None = None
-    """An identifier of the institution that another nation claims for one of its own."""
+    """An identifier of the institution that another node claims for one of its own."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PartKnowledge:
-    """What is known here of one part of a credential. `age`: as in `Knowledge`; None also where its nation is no active
+    """What is known here of one part of a credential. `age`: as in `Knowledge`; None also where the part's node is no active
     member, is unknown or contradicts itself, and where an event about the part is not understood here.
     """
 
@@ -67,19 +68,19 @@ class PartKnowledge:
     age: float | None = None
 
 
-class PartStanding(NamedTuple):
-    """How one part stands, and whether that is known well enough."""
+class PartState(NamedTuple):
+    """What became of one part; `fresh`: whether that is known well enough."""
 
     part: PartReference
     state: State
-    known: bool
+    fresh: bool
 
 
-UNKNOWN_ORIGIN = Knowledge(None, Standing.CURRENT, None, (), (), False, False, 1, 0, 0, 0, None)
-"""What is known of a nation that nobody knows."""
+UNKNOWN_ORIGIN = Knowledge(list_state=ListState.CURRENT)
+"""What is known of a node that the federation list does not name."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """One question. `me` and `federation` name the verifying node; `country` (alpha-2) is where the answer is to be used."""
 
@@ -99,7 +100,7 @@ class Context:
     audience: str | None = None
     """Whom the holder was asked to present it to."""
     parts: Mapping[tuple[str, str], PartKnowledge] = field(default_factory=dict)
-    """What is known of its parts, by (issuer, id): a reference belongs to its nation. Of those left out nothing is known."""
+    """What is known of its parts, by (issuer, id): a reference belongs to its node. Of a part that is left out, nothing."""
 
 
 class Signature(Enum):
@@ -110,28 +111,28 @@ class Signature(Enum):
     UNTRIED = auto()
 
 
-class Case(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
     """A readable credential, with what follows from the context at once."""
 
     presented: Presented
     token: gate.Token
-    said: ReadCredential
+    credential: ReadCredential
     knowledge: Knowledge
     policy: Policy
     moment: datetime
     age: float | None
     """As of `moment`: a checkpoint made after it leaves nothing open."""
     country: str | None
-    known_nation: bool
+    node_is_known: bool
     state: State
     key: InstitutionKey | None
     signature: Signature
     nonce: str | None
     audience: str | None
     now: datetime
-    parts: tuple[PartStanding, ...]
-    is_of_then: bool
-    """Whether it is to be judged by earlier knowledge."""
+    parts: tuple[PartState, ...]
+    by_earlier_knowledge: bool
     authentic: bool
     """Whether this is shown to be the credential that its ref names."""
 
@@ -140,7 +141,16 @@ class Case(NamedTuple):
         """Why what is known of the origin is too old, or was too old when it was known; None: it is young enough."""
         if self.age is not None and self.age <= self.policy.max_age:
             return None
-        return "stale-then" if self.is_of_then else "stale"
+        return "stale-then" if self.by_earlier_knowledge else "stale"
+
+    @property
+    def doubt(self) -> str | None:
+        """Why what is known of the origin is too little to rely on its silence; None: it is enough."""
+        if self.knowledge.contradictory:
+            return "contradictory-log"
+        if self.knowledge.parked:
+            return "parked"
+        return self.staleness
 
     @property
     def registration(self) -> Fact | None:
@@ -148,36 +158,37 @@ class Case(NamedTuple):
         return self.state.registration if self.authentic else None
 
 
-def case_of(context: Context, token: gate.Token, said: ReadCredential) -> Case:
+def case_of(context: Context, token: gate.Token, credential: ReadCredential) -> Case:
     """The case behind a context whose credential could be read: folds the facts and tries the signature."""
-    knowledge = context.knowledge
-    known = knowledge.node is not None and knowledge.node.name == said.institution.node
-    known = known and context.federation == said.institution.federation
-    book = knowledge.trust if known else None
-    key = book.key(said.institution.slug, token.kid) if book else None
+    knowledge, institution = context.knowledge, credential.institution
+    is_known = knowledge.node is not None and knowledge.node.name == institution.node
+    is_known = is_known and context.federation == institution.federation
+    book = knowledge.trust if is_known else None
+    key = book.key(institution.slug, token.kid) if book else None
     state = NOTHING
-    if known and (knowledge.facts or knowledge.cutoffs):
+    if is_known and (knowledge.facts or knowledge.cutoffs):
         state = fold(knowledge.facts, knowledge.cutoffs, as_of=context.as_of, known_at=context.known_at)
     signature = Signature.UNTRIED if key is None else try_signature(token, key.verification_key)
+    by_commitment = signature is Signature.UNTRIED and _is_registered(state, context.presented)
     return Case(
-        context.presented,
-        token,
-        said,
-        knowledge,
-        context.policy,
-        context.as_of or context.now,
-        _age(context, knowledge.age),
-        context.country,
-        known,
-        state,
-        key,
-        signature,
-        context.nonce,
-        context.audience,
-        context.now,
-        tuple(_standing(context, part) for part in said.credential.parts),
-        context.known_at is not None,
-        signature is Signature.HOLDS or (signature is Signature.UNTRIED and _is_registered(state, context.presented)),
+        presented=context.presented,
+        token=token,
+        credential=credential,
+        knowledge=knowledge,
+        policy=context.policy,
+        moment=context.as_of or context.now,
+        age=_age(context, knowledge.age),
+        country=context.country,
+        node_is_known=is_known,
+        state=state,
+        key=key,
+        signature=signature,
+        nonce=context.nonce,
+        audience=context.audience,
+        now=context.now,
+        parts=tuple(_part_state(context, part) for part in credential.award.parts),
+        by_earlier_knowledge=context.known_at is not None,
+        authentic=signature is Signature.HOLDS or by_commitment,
     )
 
 
@@ -195,11 +206,11 @@ def _is_registered(state: State, presented: Presented) -> bool:
     return event is not None and event.commitments.get(presented.format or "") == presented.commitment
 
 
-def _standing(context: Context, part: PartReference) -> PartStanding:
+def _part_state(context: Context, part: PartReference) -> PartState:
     known = context.parts.get((part.issuer, part.id), PartKnowledge())
     state = fold(known.facts, known.cutoffs, as_of=context.as_of, known_at=context.known_at)
     age = _age(context, known.age)
-    return PartStanding(part, state, age is not None and age <= context.policy.max_age)
+    return PartState(part, state, age is not None and age <= context.policy.max_age)
 
 
 def _age(context: Context, age: float | None) -> float | None:

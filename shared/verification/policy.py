@@ -12,8 +12,8 @@ from shared.credential.coherence import CoherencePolicy
 from shared.errors import Misconfigured
 from shared.verification.verdict import STEPS, TABLE, Outcome, Verdict
 
-MAX_AGE = 900
-"""Seconds: how old the newest proven checkpoint of a nation may be. It comes every minute; fifteen are a long silence."""
+MAX_AGE_SECONDS = 900
+"""Seconds: how old the newest proven checkpoint of a node may be. It comes every minute; fifteen are a long silence."""
 
 _WARNINGS = {reason for (_, reason), row in TABLE.items() if row.outcome is Outcome.WARNING}
 
@@ -24,12 +24,12 @@ class PolicySoftens(Misconfigured):
     title = "A verification policy may harden warnings and nothing else."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """One institution's policy. `hardened` maps a warning's reason or a step's number to the verdict it then gives."""
 
     name: str = "default"
-    max_age: float = MAX_AGE
+    max_age: float = MAX_AGE_SECONDS
     coherence: CoherencePolicy = COHERENCE
     hardened: Mapping[int | str, Verdict] = field(default_factory=lambda: MappingProxyType({}))
 

@@ -15,8 +15,11 @@ from shared.formats.port import ReadCredential
 from shared.verification.context import Context
 from shared.verification.verdict import StepResult, Verdict
 
+ALL_PASSED = "Every check that decides was passed."
+"""What a report says when it is valid."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """The answer to one question. `deciding` is the first step that gave the verdict; None when valid."""
 
@@ -32,9 +35,9 @@ class Report:
 
     @property
     def detail(self) -> str:
-        """The verdict in a sentence; another says so where it is not of now."""
-        said = self.deciding.detail if self.deciding else "Every check that decides was passed."
-        return " ".join((said, *_of_another_time(self.context)))
+        """The verdict in a sentence, and in another one that it is not of now, where it is not."""
+        sentence = self.deciding.detail if self.deciding else ALL_PASSED
+        return " ".join((sentence, *_of_another_time(self.context)))
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain JSON values."""
@@ -69,13 +72,13 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _credential(said: ReadCredential | None) -> dict[str, Any] | None:
-    if said is None:
+def _credential(credential: ReadCredential | None) -> dict[str, Any] | None:
+    if credential is None:
         return None
-    award = said.credential
+    award = credential.award
     body = award.awarding_body
     return {
-        "ref": said.ref,
+        "ref": credential.ref,
         "title": dict(award.title),
         "awarding_body": {"legal_name": dict(body.legal_name), "country": body.country},
         "credential_type": award.credential_type,
@@ -83,20 +86,20 @@ def _credential(said: ReadCredential | None) -> dict[str, Any] | None:
     }
 
 
-def _issuer(said: ReadCredential | None, steps: tuple[StepResult, ...]) -> dict[str, Any] | None:
-    """Who says so: the institution as it names itself, and by which nation it was accredited, if it was."""
-    if said is None:
+def _issuer(credential: ReadCredential | None, steps: tuple[StepResult, ...]) -> dict[str, Any] | None:
+    """Who says so: the institution as it names itself, and by which node it was accredited, if it was."""
+    if credential is None:
         return None
     evidence = steps[4].evidence
     return {
-        "institution": said.institution.urn,
+        "institution": credential.institution.urn,
         "accredited_by": evidence.get("by") if evidence.get("accreditation") else None,
         "accredited_as": evidence.get("institution"),
     }
 
 
 def _of_another_time(context: Context) -> Iterator[str]:
-    """What nobody may overlook who takes the answer for one of now."""
+    """What must not be overlooked when the answer is not of now."""
     if context.as_of is not None:
         yield f"As of {rfc3339(context.as_of)}, not of now."
     if context.known_at is not None:
@@ -104,16 +107,16 @@ def _of_another_time(context: Context) -> Iterator[str]:
 
 
 def _as_of(context: Context) -> dict[str, Any]:
-    known = context.knowledge
+    knowledge = context.knowledge
     return {
-        "node": known.node.name if known.node else None,
+        "node": knowledge.node.name if knowledge.node else None,
         "answered_by": context.me,
         "moment": rfc3339(context.as_of or context.now),
         "moment_asked": context.as_of is not None,
         "known_at": rfc3339(context.known_at) if context.known_at else None,
-        "epoch": known.epoch,
-        "registrations": known.seq,
-        "status": known.status_seq,
-        "trust": known.trust_seq,
-        "age_seconds": known.age,
+        "epoch": knowledge.epoch,
+        "registrations": knowledge.seq,
+        "status": knowledge.status_seq,
+        "trust": knowledge.trust_seq,
+        "age_seconds": knowledge.age,
     }

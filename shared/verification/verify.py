@@ -28,48 +28,49 @@ def verify(context: Context) -> Report:
     """Answer one question from what is known here. Pure: the same context gives the same report."""
     presented = context.presented
     if presented.token is None or presented.credential is None:
-        steps: tuple[StepResult, ...] = (content.read(presented), *map(not_read, range(1, len(STEPS))))
+        steps: tuple[StepResult, ...] = (content.check_format(presented), *map(not_read, range(1, len(STEPS))))
     else:
         steps = _steps(case_of(context, presented.token, presented.credential))
     verdict, deciding = conclude(steps, context.policy.hardened)
-    return Report(verdict, deciding, steps, context)
+    return Report(verdict=verdict, deciding=deciding, steps=steps, context=context)
 
 
 def rehearse(
     raw: bytes | str, key: VerificationKey, policy: Policy, now: datetime, trust: TrustBook | None = None
 ) -> list[StepResult]:
-    """The steps that an issuer can check before signing for real: 0 to 3, 4 where it has its nation's book, 5 and 10.
+    """The steps that an issuer can check before signing for real: 0 to 3, 4 where it has its node's book, 5 and 10.
 
     `raw` is the credential signed with a throwaway key, `key` that key's public half. Raises nothing: the caller signs
     for real unless a step failed or is unknown. A credential may be signed before its validity period begins.
     """
     presented = recognise(raw)
-    token, said = presented.token, presented.credential
-    if token is None or said is None:
-        return [content.read(presented)]
-    results = [content.read(presented), content.complete(said), content.coherent(said, policy.coherence)]
+    token, credential = presented.token, presented.credential
+    results = [content.check_format(presented)]
+    if token is None or credential is None:
+        return results
+    results += [content.check_complete(credential), content.check_coherent(credential, policy.coherence)]
     results.append(_signed_by(token, key))
     if trust is not None:
-        decision = trust.decide(said.institution.slug, proof.wanted(said), None, now)
+        decision = trust.decide(credential.institution.slug, proof.required_scope(credential), None, now)
         results.append(_allowed(decision))
-    results += [proof.in_time(said, max(now, said.valid_from)), meaning.meaning(said, said.credential.awarding_body.country)]
+    results.append(proof.check_validity_period(credential, max(now, credential.valid_from)))
+    results.append(meaning.check_meaning(credential, credential.award.awarding_body.country))
     return results
 
 
 def _steps(case: Case) -> tuple[StepResult, ...]:
-    said = case.said
     return (
-        content.read(case.presented),
-        content.complete(said),
-        content.coherent(said, case.policy.coherence),
-        proof.signature(case),
-        proof.accredited(case),
-        proof.in_time(said, case.moment),
-        status.status(case),
-        status.registered(case),
-        holder.held(case),
-        parts.hold(case),
-        meaning.meaning(said, case.country),
+        content.check_format(case.presented),
+        content.check_complete(case.credential),
+        content.check_coherent(case.credential, case.policy.coherence),
+        proof.check_signature(case),
+        proof.check_accreditation(case),
+        proof.check_validity_period(case.credential, case.moment),
+        status.check_status(case),
+        status.check_registration(case),
+        holder.check_presentation(case),
+        parts.check_parts(case),
+        meaning.check_meaning(case.credential, case.country),
     )
 
 

@@ -56,7 +56,7 @@ def credential(**members: Any) -> MicroCredential:
 
 
 def issuance() -> Issuance:
-    return Issuance(new_ref(), TARTU, LISTS, new_salt(), None)
+    return Issuance(ref=new_ref(), institution=TARTU, status=LISTS, salt=new_salt())
 
 
 def token_of(badge: dict[str, Any]) -> gate.Token:
@@ -81,7 +81,7 @@ def test_it_is_an_open_badge_and_reads_back_as_the_credential_that_was_written(c
     token = gate.check(compact, typ="vc+jwt", keys=lambda _: SIGNER.verification_key())
     assert [error.message for error in SCHEMA.iter_errors(orjson.loads(token.payload))] == []
     said = open_badge.read_token(token)
-    assert said.credential == subject
+    assert said.award == subject
     assert (said.ref, said.institution, said.status) == (made.ref, TARTU, LISTS)
 
 

@@ -50,7 +50,7 @@ async def test_each_row_becomes_one_credential_of_its_own_learner(scene: Scene) 
     assert [row["row"] for row in rows] == list(range(2, 122))
     assert [row["external_id"] for row in rows] == [f"M{n}" for n in range(120)]
     said = [recognise(row["credential"]).credential for row in rows]
-    assert [one and one.credential.holder.family_name for one in said] == [f"Maasikas{n}" for n in range(120)]
+    assert [one and one.award.holder.family_name for one in said] == [f"Maasikas{n}" for n in range(120)]
     assert {one and one.ref for one in said} == {row["ref"] for row in rows}
     one = (await scene.get(f"/credentials/{rows[7]['ref']}")).json()
     assert one["credential"] == rows[7]["credential"]
@@ -132,11 +132,11 @@ async def test_a_cohort_is_issued_from_an_offer_a_template_over_it_and_each_row_
         answer = await ee.ask("issuer", "GET", f"/cohorts/{cohort}/result")
         said = recognise(orjson.loads(answer.content.splitlines()[0])["credential"]).credential
         assert said is not None
-        assert said.credential.title["en"] == "Data literacy"
-        assert said.credential.title["et"] == "Reas"
-        assert said.credential.assessment.grading_scheme == {"en": "1 to 5"}
-        assert said.credential.assessment.grade == {"en": "5"}
-        assert said.credential.offer == "ee/tartu/data"
+        assert said.award.title["en"] == "Data literacy"
+        assert said.award.title["et"] == "Reas"
+        assert said.award.assessment.grading_scheme == {"en": "1 to 5"}
+        assert said.award.assessment.grade == {"en": "5"}
+        assert said.award.offer == "ee/tartu/data"
 
 
 @pytest.mark.usefixtures("stopped")

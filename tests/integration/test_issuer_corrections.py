@@ -58,7 +58,7 @@ async def test_a_correction_names_what_it_replaces_in_its_signed_bytes_and_in_it
     assert answer.status_code == 201 and answer.json()["replaces"] == made["ref"]
     new = answer.json()
     said = vc_jwt.read_token(gate.read(new["credential"], typ="vc+jwt"))
-    assert (said.replaces, said.credential.holder.display_name) == (made["ref"], "Specimen Corrected")
+    assert (said.replaces, said.award.holder.display_name) == (made["ref"], "Specimen Corrected")
     audits = [row.body for row in await scene.engine.store.scan(AUDIT) if row.body["subject"] == new["ref"]]
     assert [audit["replaces"] for audit in audits] == [made["ref"]]
 

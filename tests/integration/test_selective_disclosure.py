@@ -75,10 +75,10 @@ async def test_every_choice_of_what_to_show_is_valid_and_shows_that_alone(europe
         said = recognise(shown).credential
         assert said is not None
         told = {
-            "givenName": said.credential.holder.given_name,
-            "familyName": said.credential.holder.family_name,
-            "dateOfBirth": said.credential.holder.date_of_birth,
-            "grade": said.credential.assessment.grade,
+            "givenName": said.award.holder.given_name,
+            "familyName": said.award.holder.family_name,
+            "dateOfBirth": said.award.holder.date_of_birth,
+            "grade": said.award.assessment.grade,
         }
         assert {name for name, value in told.items() if value is not None} == set(chosen)
         assert (await asked(europe, shown))[:2] == ("valid", None)

@@ -30,7 +30,7 @@ def digest_of(facts: Iterable[Fact]) -> str:
 
 
 def fact(event: StatusEvent, seq: int, known: int = 0) -> Fact:
-    return Fact(event, 1, seq, f"{seq:043d}", day(known), 0, day(0))
+    return Fact(event=event, epoch=1, seq=seq, hash=f"{seq:043d}", known_at=day(known), trust_seq=0, at=day(0))
 
 
 def registered(seq: int, kid: str = KIDS[0]) -> Fact:
@@ -114,12 +114,12 @@ _sets = st.lists(_facts, max_size=9, unique_by=lambda item: (item.event.stream.n
 _cutoffs = st.lists(
     st.builds(
         KeyCutoff,
-        st.sampled_from(KIDS),
-        st.integers(0, 40),
-        _day.map(day),
-        st.integers(50, 60).map(lambda number: f"{number:043d}"),
-        st.just("withdrawn"),
-        _day.map(day),
+        kid=st.sampled_from(KIDS),
+        stand_to=st.integers(0, 40),
+        effective=_day.map(day),
+        hash=st.integers(50, 60).map(lambda number: f"{number:043d}"),
+        reason=st.just("withdrawn"),
+        known_at=_day.map(day),
     ),
     max_size=3,
 )

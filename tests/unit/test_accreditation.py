@@ -13,7 +13,7 @@ from shared.events.base import Event
 from shared.events.trust import AccreditationWithdrawn, InstitutionKeyAdded, Scope
 from shared.ids import new_ref
 from shared.trust.accreditation import TrustBook, TrustFact
-from shared.trust.scope import Wanted
+from shared.trust.scope import RequiredScope
 from tests.unit.verification_scene import (
     ACCREDITATION,
     NOW,
@@ -27,11 +27,11 @@ from tests.unit.verification_scene import (
     withdrawn,
 )
 
-WANTED = Wanted(TYPE, 6, "0612", "EE")
+WANTED = RequiredScope(TYPE, 6, "0612", "EE")
 OTHER = new_ref()
 
 
-def decide(facts: TrustBook, wanted: Wanted = WANTED, at: tuple[int, int] | None = None, on: Any = NOW) -> str | None:
+def decide(facts: TrustBook, wanted: RequiredScope = WANTED, at: tuple[int, int] | None = None, on: Any = NOW) -> str | None:
     return facts.decide("tartu", wanted, at, on).reason
 
 
@@ -59,7 +59,7 @@ def test_an_institution_that_nobody_accredited_may_not() -> None:
         (WANTED._replace(country=None), None),
     ],
 )
-def test_each_edge_of_the_scope_has_its_reason(wanted: Wanted, reason: str | None) -> None:
+def test_each_edge_of_the_scope_has_its_reason(wanted: RequiredScope, reason: str | None) -> None:
     assert decide(book(accredited()), wanted) == reason
 
 

@@ -64,7 +64,7 @@ def test_a_folder_without_shapes_is_refused_in_a_sentence(tmp_path: Path, capsys
 
 def test_a_credential_is_exported_to_the_european_learning_model(tmp_path: Path) -> None:
     award = draft.build(written.read((ROOT / "examples/data-literacy.yaml").read_bytes()), issued=NOW)
-    made = Issuance(new_ref(), InstitutionId("demo", "ee", "tartu"), (), new_salt())
+    made = Issuance(ref=new_ref(), institution=InstitutionId("demo", "ee", "tartu"), status=(), salt=new_salt())
     file, out = tmp_path / "credential.jwt", tmp_path / "credential.json"
     file.write_bytes(vc_jwt.sign(award, made, LocalSigner.generate(Purpose.INSTITUTION)) + b"\n")
     assert run(["export", str(file), "--to", "elm", "--out", str(out)]) == 0

@@ -23,10 +23,10 @@ from shared.trust.federation_list import (
     FederationListMalformed,
     FederationListOlder,
     FederationListRefused,
-    Held,
-    Standing,
+    ListState,
+    RememberedList,
+    list_state,
     sign_list,
-    standing,
     verify,
 )
 from shared.trust.node_token import NodeTokenRefused, check, mint
@@ -69,8 +69,10 @@ def pinned(*signers: LocalSigner, threshold: int = 1) -> Pinned:
     return Pinned({signer.kid: signer.verification_key() for signer in signers}, threshold)
 
 
-def take(raw: bytes, *signers: LocalSigner, held: Held = NO_LIST, threshold: int = 1, **more: Any) -> FederationList:
-    return verify(raw, pinned=pinned(*(signers or ANCHORS[:1]), threshold=threshold), held=held, now=NOW, **more).list
+def take(
+    raw: bytes, *signers: LocalSigner, held: RememberedList = NO_LIST, threshold: int = 1, **more: Any
+) -> FederationList:
+    return verify(raw, pinned=pinned(*(signers or ANCHORS[:1]), threshold=threshold), remembered=held, now=NOW, **more).list
 
 
 def test_a_signed_list_is_read_as_it_was_written() -> None:
@@ -102,9 +104,9 @@ def test_a_changed_list_is_refused() -> None:
 
 def test_an_older_list_than_the_one_held_is_refused_and_the_same_one_is_not() -> None:
     raw = sign_list(listed(), ANCHORS[:1])
-    assert take(raw, held=Held(3)).version == 3
+    assert take(raw, held=RememberedList(3)).version == 3
     with pytest.raises(FederationListOlder):
-        take(raw, held=Held(4))
+        take(raw, held=RememberedList(4))
 
 
 def test_the_list_of_another_federation_is_refused() -> None:
@@ -141,10 +143,10 @@ def test_a_list_needs_the_most_anchors_that_the_pin_the_list_held_or_itself_asks
     for signers in range(own, 4):
         raw = sign_list(listed(anchors=anchors(ANCHORS), threshold=own), ANCHORS[:signers])
         if signers >= max(asked):
-            assert take(raw, *ANCHORS, threshold=pins, held=Held(2, held)).threshold == own
+            assert take(raw, *ANCHORS, threshold=pins, held=RememberedList(2, held)).threshold == own
         else:
             with pytest.raises(FederationListRefused):
-                take(raw, *ANCHORS, threshold=pins, held=Held(2, held))
+                take(raw, *ANCHORS, threshold=pins, held=RememberedList(2, held))
 
 
 def test_what_is_pinned_is_read_as_it_was_written_and_in_its_older_form() -> None:
@@ -180,7 +182,7 @@ def test_an_anchor_key_pinned_for_something_else_signs_no_list() -> None:
 def test_a_successor_may_sign_the_next_version_once_it_is_pinned() -> None:
     following = listed(version=4, anchors=anchors(ANCHORS[2:]))
     raw = sign_list(following, ANCHORS[2:])
-    assert verify(raw, pinned=pinned(*ANCHORS[2:]), held=Held(3), now=NOW).list == following
+    assert verify(raw, pinned=pinned(*ANCHORS[2:]), remembered=RememberedList(3), now=NOW).list == following
 
 
 @pytest.mark.parametrize(
@@ -208,8 +210,8 @@ def test_a_well_signed_payload_that_is_no_list_is_malformed(payload: bytes) -> N
 
 
 def test_an_expired_list_serves_for_fourteen_days_more() -> None:
-    stands = [standing(listed(), NOW + timedelta(days=days)) for days in (0, 90, 103.9, 104)]
-    assert stands == [Standing.CURRENT, Standing.GRACE, Standing.GRACE, Standing.EXPIRED]
+    stands = [list_state(listed(), NOW + timedelta(days=days)) for days in (0, 90, 103.9, 104)]
+    assert stands == [ListState.CURRENT, ListState.GRACE, ListState.GRACE, ListState.EXPIRED]
 
 
 @pytest.mark.parametrize(

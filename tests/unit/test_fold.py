@@ -41,7 +41,7 @@ def digest_of(facts: Iterable[Fact]) -> str:
 
 
 def fact(event: StatusEvent, seq: int, known: float = 0) -> Fact:
-    return Fact(event, 1, seq, f"{seq:043d}", at(known), 4, at(0))
+    return Fact(event=event, epoch=1, seq=seq, hash=f"{seq:043d}", known_at=at(known), trust_seq=4, at=at(0))
 
 
 def registered(seq: int = 7, known: float = 0) -> Fact:
@@ -65,7 +65,7 @@ def revoked(version: int, day: float, seq: int = 22, known: float = 0) -> Fact:
 
 
 def cutoff(stand_to: int, day: float = 1) -> KeyCutoff:
-    return KeyCutoff(KID, stand_to, at(day), "z" * 43, "withdrawn", at(0))
+    return KeyCutoff(kid=KID, stand_to=stand_to, effective=at(day), hash="z" * 43, reason="withdrawn", known_at=at(0))
 
 
 def test_of_what_nothing_was_said_is_absent() -> None:

@@ -42,7 +42,7 @@ def test_what_a_format_writes_is_recognised_verified_and_read_back_the_same(form
     assert reading == form.read(raw)
     gate.verify(reading.token, SIGNER.verification_key())
     assert (reading.format, reading.commitment) == (form.NAME, form.commitment(token))
-    assert reading.credential.credential.model_dump() == CREDENTIAL.model_dump()
+    assert reading.credential.award.model_dump() == CREDENTIAL.model_dump()
     read = reading.credential
     assert (read.ref, read.institution, read.status, read.replaces) == (made.ref, TARTU, made.status, made.replaces)
 

@@ -29,7 +29,7 @@ from shared.settings import NodeSettings
 from shared.status.bitstring import MIN_ENTRIES
 from shared.status.facts import Fact
 from shared.status.fold import fold
-from shared.trust.scope import Wanted
+from shared.trust.scope import RequiredScope
 from shared.two_persons.domain import UNKNOWN_PERSON, SecondPersonNeeded, require_another
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -65,7 +65,7 @@ def stored(credential: Credential) -> Credential:
 
 
 def fact(event: Any, seq: int) -> Fact:
-    return Fact(event, 1, seq, digest(str(seq).encode()), NOW, 0, NOW)
+    return Fact(event=event, epoch=1, seq=seq, hash=digest(str(seq).encode()), known_at=NOW, trust_seq=0, at=NOW)
 
 
 ACTIONS = {
@@ -161,9 +161,9 @@ def accredited(**scope: Any) -> trust.Accreditation:
     return trust.Accreditation(said)
 
 
-def wanted() -> Wanted:
+def wanted() -> RequiredScope:
     said = issued()
-    return Wanted(said.credential_type, said.eqf, said.isced_f)
+    return RequiredScope(said.credential_type, said.eqf, said.isced_f)
 
 
 def test_one_accreditation_that_covers_it_is_enough_and_otherwise_the_nearest_miss_is_told() -> None:

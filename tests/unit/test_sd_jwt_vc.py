@@ -39,7 +39,8 @@ HOLDER = {
 def made(**members: Any) -> tuple[Any, Unsigned]:
     subject = draft.build({**EXAMPLE, "holder": HOLDER, **members}, issued=NOW)
     status = (StatusEntry("revocation", "https://ee.example/status/1", 9),)
-    return subject, sd_jwt_vc.unsigned_payload(subject, Issuance(new_ref(), TARTU, status, new_salt(), new_ref()))
+    issuance = Issuance(ref=new_ref(), institution=TARTU, status=status, salt=new_salt(), replaces=new_ref())
+    return subject, sd_jwt_vc.unsigned_payload(subject, issuance)
 
 
 def serialized(unsigned: Unsigned) -> bytes:
@@ -61,7 +62,7 @@ def test_with_everything_shown_it_is_read_as_it_was_written(members: dict[str, A
     reading = sd_jwt_vc.read(serialized(unsigned))
     said = reading.credential
     gate.verify(reading.token, SIGNER.verification_key())
-    assert said.credential.model_dump() == subject.model_dump()
+    assert said.award.model_dump() == subject.model_dump()
     assert (said.institution, len(said.status), said.replaces is None) == (TARTU, 1, False)
 
 
@@ -78,7 +79,7 @@ def test_the_issuers_part_holds_nothing_personal_and_as_many_digests_for_everybo
 def test_without_a_name_the_report_says_not_shown() -> None:
     _, unsigned = made()
     said = sd_jwt_vc.read(serialized(unsigned._replace(disclosures=()))).credential
-    assert [one.status for one in completeness.report(said.credential)][:2] == ["not-shown", "present"]
+    assert [one.status for one in completeness.report(said.award)][:2] == ["not-shown", "present"]
 
 
 def test_the_header_carries_a_certificate_of_the_same_key() -> None:
@@ -142,7 +143,7 @@ def test_the_command_line_shows_what_is_chosen_and_binds_it(tmp_path: Path, caps
     presented = capsys.readouterr().out.strip()
     reading = sd_jwt_vc.read(presented)
     said = reading.credential
-    assert (said.credential.holder.full_name, said.credential.holder.date_of_birth) == ("Specimen Learner", None)
+    assert (said.award.holder.full_name, said.award.holder.date_of_birth) == ("Specimen Learner", None)
     assert reading.presentation and reading.presentation.binding is not None
     assert run(["present", str(file), "--show", "shoeSize"]) == 1
     assert run(["present", str(file), "--nonce", "n"]) == 1

@@ -39,7 +39,7 @@ def credential(**members: Any) -> MicroCredential:
 
 
 def issuance(replaces: str | None = None) -> Issuance:
-    return Issuance(new_ref(), TARTU, LISTS, new_salt(), replaces)
+    return Issuance(ref=new_ref(), institution=TARTU, status=LISTS, salt=new_salt(), replaces=replaces)
 
 
 def read_back(raw: bytes) -> gate.Token:
@@ -62,7 +62,7 @@ def test_a_signed_credential_is_verified_and_read_as_it_was_written() -> None:
     )
     made = issuance(replaces=new_ref())
     read = vc_jwt.read_token(read_back(vc_jwt.sign(subject, made, SIGNER)))
-    assert read.credential == subject
+    assert read.award == subject
     assert (read.ref, read.institution, read.status, read.replaces) == (made.ref, TARTU, LISTS, made.replaces)
     assert read.issuer_name == {"en": "University of Tartu", "et": "Tartu Ülikool"}
     assert (read.valid_from, read.valid_until) == (subject.valid_from, subject.valid_until)
@@ -105,7 +105,10 @@ def test_the_commitment_is_the_hash_of_the_signing_input_whatever_the_signature(
 
 def test_two_equal_credentials_have_different_commitments_by_their_salt() -> None:
     ref = new_ref()
-    raws = [vc_jwt.sign(credential(), Issuance(ref, TARTU, LISTS, new_salt()), SIGNER) for _ in range(2)]
+    raws = [
+        vc_jwt.sign(credential(), Issuance(ref=ref, institution=TARTU, status=LISTS, salt=new_salt()), SIGNER)
+        for _ in range(2)
+    ]
     assert len({vc_jwt.commitment(gate.read(raw, typ="vc+jwt")) for raw in raws}) == 2
     assert len(new_salt()) >= 16
 
@@ -218,4 +221,4 @@ def test_any_json_in_any_place_is_read_or_refused(path: str, value: Any) -> None
 def test_what_is_read_is_what_was_written(title: dict[str, str], days: int, ects: float) -> None:
     subject = credential(title=title, workload={"ects": ects}, valid_until=(NOW + timedelta(days=days)).isoformat())
     token = gate.read(vc_jwt.sign(subject, issuance(), SIGNER), typ="vc+jwt")
-    assert vc_jwt.read_token(token).credential == subject
+    assert vc_jwt.read_token(token).award == subject

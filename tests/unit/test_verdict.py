@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from shared.events.status import CredentialReinstated
 from shared.jose.signers import sign
 from shared.status.fold import Status, fold
-from shared.trust.federation_list import Standing
+from shared.trust.federation_list import ListState
 from shared.trust.nodes import Left
 from shared.verification.policy import Policy, PolicySoftens
 from shared.verification.presented import recognise
@@ -175,7 +175,7 @@ PRESENTED = {"true": RAW, "forged": FORGED, "torn": RAW[:-8] + b"AAAAAAAA", "no 
 @given(
     st.sampled_from(list(PRESENTED)),
     st.sampled_from(list(NODES)),
-    st.sampled_from(list(Standing)),
+    st.sampled_from(list(ListState)),
     st.sampled_from(list(BOOKS)),
     st.sampled_from(list(FACTS)),
     st.booleans(),
@@ -185,18 +185,18 @@ PRESENTED = {"true": RAW, "forged": FORGED, "torn": RAW[:-8] + b"AAAAAAAA", "no 
 )
 @settings(max_examples=400, deadline=None)
 def test_nothing_short_of_full_and_fresh_knowledge_is_ever_valid(
-    shown: str, nation: str, standing: Standing, trust: str, facts: str,
+    shown: str, nation: str, list_state: ListState, trust: str, facts: str,
     parked: bool, contradictory: bool, age: float | None, federation: str,
 ) -> None:  # fmt: skip
     asked = scene(
-        RAW, node=NODES[nation], list_standing=standing, trust=BOOKS[trust], facts=FACTS[facts](),
+        RAW, node=NODES[nation], list_state=list_state, trust=BOOKS[trust], facts=FACTS[facts](),
         parked=parked, contradictory=contradictory, age=age,
     )  # fmt: skip
     report = asked.ask(presented=recognise(PRESENTED[shown]), federation=federation)
     everything = (
         shown == "true"
         and nation == "active"
-        and standing is not Standing.EXPIRED
+        and list_state is not ListState.EXPIRED
         and trust == "good"
         and facts == "registered"
         and not parked
@@ -210,20 +210,20 @@ def test_nothing_short_of_full_and_fresh_knowledge_is_ever_valid(
     assert json.dumps(report.to_dict(), allow_nan=True)
 
 
-@given(st.sampled_from(list(NODES)), st.sampled_from(list(Standing)), st.sampled_from([0.0, 1e7, None]), st.booleans())
+@given(st.sampled_from(list(NODES)), st.sampled_from(list(ListState)), st.sampled_from([0.0, 1e7, None]), st.booleans())
 @settings(max_examples=80, deadline=None)
 def test_a_known_revocation_is_told_whatever_else_is_in_doubt(
-    nation: str, standing: Standing, age: float | None, parked: bool
+    nation: str, list_state: ListState, age: float | None, parked: bool
 ) -> None:
     facts = FACTS["revoked"]()
-    report = scene(RAW, node=NODES[nation], list_standing=standing, facts=facts, parked=parked, age=age).ask()
+    report = scene(RAW, node=NODES[nation], list_state=list_state, facts=facts, parked=parked, age=age).ask()
     known = nation not in {"unknown", "another"}
     assert (report.verdict is Verdict.INVALID) == known
     assert fold(facts).status is Status.REVOKED
 
 
 def test_an_expired_federation_list_is_never_invalid_and_a_fresh_one_in_grace_is_valid() -> None:
-    expired, grace = scene(list_standing=Standing.EXPIRED).ask(), scene(list_standing=Standing.GRACE).ask()
+    expired, grace = scene(list_state=ListState.EXPIRED).ask(), scene(list_state=ListState.GRACE).ask()
     assert (expired.verdict, expired.reason) == (Verdict.INDETERMINATE, "federation-list-expired")
     assert (grace.verdict, grace.steps[4].reason) == (Verdict.VALID, "federation-list-grace")
 

@@ -269,7 +269,7 @@ def test_a_known_revocation_wins_over_whatever_is_not_known(doubt: dict[str, Any
 
 
 def test_a_credential_revoked_by_its_key_no_longer_verifies() -> None:
-    cut = KeyCutoff(SIGNER.kid, 0, NOW, hash_of(9), "withdrawn", NOW)
+    cut = KeyCutoff(kid=SIGNER.kid, stand_to=0, effective=NOW, hash=hash_of(9), reason="withdrawn", known_at=NOW)
     assert answer(scene(cutoffs=(cut,)).ask()) == ("invalid", "revoked")
     assert answer(scene(cutoffs=(replace(cut, stand_to=1),)).ask()) == ("valid", None)
 
@@ -382,4 +382,4 @@ def test_a_rehearsal_finds_what_must_not_be_signed(raw: bytes, reason: str) -> N
 def test_the_ref_and_the_origin_are_read_from_the_signed_bytes() -> None:
     presented = recognise(signed())
     assert (presented.ref, presented.origin, presented.kid) == (REF, "ee", SIGNER.kid)
-    assert presented.credential is not None and presented.credential.credential == award()
+    assert presented.credential is not None and presented.credential.award == award()

@@ -27,7 +27,7 @@ from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.status.facts import Fact
 from shared.trust.accreditation import TrustBook, TrustFact
-from shared.trust.federation_list import Standing
+from shared.trust.federation_list import ListState
 from shared.trust.nodes import Node
 from shared.verification.context import Context, Knowledge
 from shared.verification.presented import recognise
@@ -71,7 +71,7 @@ def award(**changes: Any) -> MicroCredential:
 
 def signed(signer: LocalSigner = SIGNER, ref: str = REF, institution: InstitutionId = TARTU, **changes: Any) -> bytes:
     """The credential, signed."""
-    return vc_jwt.sign(award(**changes), Issuance(ref, institution, (), b"s" * 32), signer)
+    return vc_jwt.sign(award(**changes), Issuance(ref=ref, institution=institution, status=(), salt=b"s" * 32), signer)
 
 
 def accredited(**changes: Any) -> InstitutionAccredited:
@@ -125,12 +125,20 @@ def registration(raw: bytes, seq: int = 1, trust_seq: int = 2, **changes: Any) -
         "kid": presented.kid,
         "credential_type": TYPE,
     }
-    return Fact(CredentialRegistered(**(body | changes)), 1, seq, hash_of(1), NOW, trust_seq, ISSUED + timedelta(hours=1))
+    return Fact(
+        event=CredentialRegistered(**(body | changes)),
+        epoch=1,
+        seq=seq,
+        hash=hash_of(1),
+        known_at=NOW,
+        trust_seq=trust_seq,
+        at=ISSUED + timedelta(hours=1),
+    )
 
 
 def status_fact(event: CredentialRevoked | CredentialSuspended | CredentialReinstated, seq: int = 1) -> Fact:
     """A fact of the status stream."""
-    return Fact(event, 1, seq, hash_of(100 + seq), NOW, 2, event.effective)
+    return Fact(event=event, epoch=1, seq=seq, hash=hash_of(100 + seq), known_at=NOW, trust_seq=2, at=event.effective)
 
 
 def revoked(**changes: Any) -> Fact:
@@ -161,7 +169,10 @@ class Scene:
 
     def context(self, **changes: Any) -> Context:
         """The question that Lisbon asks."""
-        return replace(Context(recognise(self.raw), self.knowledge, NOW, "pt", "europe", country="EE"), **changes)
+        asked = Context(
+            presented=recognise(self.raw), knowledge=self.knowledge, now=NOW, me="pt", federation="europe", country="EE"
+        )
+        return replace(asked, **changes)
 
     def ask(self, **changes: Any) -> Report:
         """Lisbon's answer."""
@@ -173,7 +184,7 @@ def scene(raw: bytes | None = None, **changes: Any) -> Scene:
     raw = signed() if raw is None else raw
     known = Knowledge(
         node=node(),
-        list_standing=Standing.CURRENT,
+        list_state=ListState.CURRENT,
         trust=book(accredited(), key_added()),
         facts=(registration(raw),),
         cutoffs=(),

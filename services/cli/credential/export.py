@@ -43,7 +43,7 @@ def export(
     if said is None:
         raise NotRead(presented.detail or "Give the signed credential as its holder has it.")
     check_out(out)
-    document = orjson.dumps(elm_export.to_elm(said.credential, said.ref, said.valid_from), option=orjson.OPT_INDENT_2)
+    document = orjson.dumps(elm_export.to_elm(said.award, said.ref, said.valid_from), option=orjson.OPT_INDENT_2)
     note("An unsigned copy: seal it with the Europass tools. The credential itself stays the original.")
     if out is None:
         print(document.decode())

@@ -45,7 +45,7 @@ _CLOCK = SystemClock()
 
 
 @dataclass
-class Nation:
+class DemoNode:
     """One node of the demo, and an operator's client for it."""
 
     name: str
@@ -107,12 +107,12 @@ class Nation:
 class World:
     """Estonia, Portugal, and the anchor that signed the list which names both."""
 
-    estonia: Nation
-    portugal: Nation
+    estonia: DemoNode
+    portugal: DemoNode
     anchor: AnchorFolder
 
     @property
-    def nations(self) -> tuple[Nation, Nation]:
+    def nations(self) -> tuple[DemoNode, DemoNode]:
         """Both."""
         return self.estonia, self.portugal
 
@@ -130,8 +130,8 @@ class World:
 def build(folder: Path) -> World:
     """Make keys, the federation list and both nodes' folders; nothing runs yet."""
     ports = _free_ports(2)
-    estonia = Nation("ee", "Estonia", _settings("ee", folder, ports))
-    portugal = Nation("pt", "Portugal", _settings("pt", folder, ports[::-1]))
+    estonia = DemoNode("ee", "Estonia", _settings("ee", folder, ports))
+    portugal = DemoNode("pt", "Portugal", _settings("pt", folder, ports[::-1]))
     anchor = AnchorFolder.begin(folder / "anchor", FEDERATION)
     world = World(estonia, portugal, anchor)
     for nation in world.nations:

@@ -104,7 +104,7 @@ def join(
     settings = local.find(node, home, federation=listed.federation)
     own = Home(settings)
     if own.pins_any(theirs.anchors):  # the same federation's next list, which those pinned so far have to sign
-        federation_list.verify(raw, pinned=own.pinned(), held=own.held, now=now)
+        federation_list.verify(raw, pinned=own.pinned(), remembered=own.held, now=now)
     own.join(raw, theirs.anchors, max(theirs.threshold, listed.threshold))
     own.note_list(held)  # here, since a running service may be unable to write to the folder
     if listed.node(settings.node) is None:
@@ -125,6 +125,6 @@ def show(
 
 def _show(listed: FederationList, *, as_json: bool) -> None:
     document = orjson.loads(listed.model_dump_json(exclude_none=True))
-    standing = federation_list.standing(listed, SystemClock().now()).value
-    note(f"{listed.federation}, version {listed.version}, {standing}, until {rfc3339(listed.expires)}")
+    list_state = federation_list.list_state(listed, SystemClock().now()).value
+    note(f"{listed.federation}, version {listed.version}, {list_state}, until {rfc3339(listed.expires)}")
     answer(document, rows(("name", "jurisdictions", "url", "status"), document["nodes"], "No node yet."), as_json=as_json)

@@ -101,10 +101,10 @@ def _list(home: Home, settings: NodeSettings) -> Iterator[Finding]:
     if listed is None:
         yield Finding("federation list", False, f"{home.federation_file} is missing. Put the federation's list there.")
         return
-    standing = federation_list.standing(listed, SystemClock().now())
+    list_state = federation_list.list_state(listed, SystemClock().now())
     nodes = "1 node" if len(listed.nodes) == 1 else f"{len(listed.nodes)} nodes"
     said = f"{listed.federation} version {listed.version}, {nodes}, until {listed.expires:%Y-%m-%d}"
-    yield Finding("federation list", standing is federation_list.Standing.CURRENT, said)
+    yield Finding("federation list", list_state is federation_list.ListState.CURRENT, said)
     if listed.node(settings.node) is None:
         yield Finding(
             "membership", False, "The list does not name this node. Hand the anchor `testamur federation describe`."

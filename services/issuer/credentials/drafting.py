@@ -46,7 +46,7 @@ from shared.formats.port import Format, Issuance, Unsigned, new_salt
 from shared.formats.registry import FORMATS
 from shared.ids import InstitutionId, new_ref
 from shared.jose.signers import LocalSigner
-from shared.trust.scope import REFUSALS, Wanted
+from shared.trust.scope import REFUSALS, RequiredScope
 from shared.verification.verdict import StepResult
 from shared.verification.verify import rehearse
 
@@ -63,7 +63,7 @@ class _Ready:
     """A credential that may be rehearsed, and who would sign it."""
 
     credential: MicroCredential
-    wanted: Wanted
+    wanted: RequiredScope
     institution: InstitutionId
     signer: LocalSigner
     now: datetime
@@ -141,7 +141,7 @@ async def _ready(context: IssuerContext, command: CheckCredential, parts: Parts 
     now = context.clock.now()
     credential = _built(context, command, await _complete(context, command, parts), now)
     country = credential.awarding_body.country
-    wanted = Wanted(credential.credential_type, eqf_of(credential.level, country), credential.isced_f, country)
+    wanted = RequiredScope(credential.credential_type, eqf_of(credential.level, country), credential.isced_f, country)
     signer = await context.signer(command.institution)
     if signer is None:
         raise _cannot_sign(context.is_known(command.institution, wanted, now))
@@ -165,7 +165,7 @@ def _built(context: IssuerContext, command: CheckCredential, draft: Mapping[str,
         parts = refusal.parts
         body, level = parts.get("awarding_body"), parts.get("level")
         country = body.country if body else None
-        wanted = Wanted(
+        wanted = RequiredScope(
             parts.get("credential_type") or DEFAULT_TYPE,
             eqf_of(level, country or "") if level else None,
             parts.get("isced_f"),

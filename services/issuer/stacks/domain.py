@@ -17,7 +17,7 @@ from shared.credential.stack import PartReference
 from shared.errors import Invalid
 from shared.formats.port import Reading
 from shared.ids import credential_urn
-from shared.trust.receipt import Finding
+from shared.trust.receipt import ReceiptFinding
 
 
 class StackRefused(Invalid):
@@ -31,7 +31,7 @@ class PresentedReading(NamedTuple):
 
     path: str
     reading: Reading
-    finding: Finding
+    finding: ReceiptFinding
 
 
 def refuse(faults: Iterable[Fault]) -> None:
@@ -55,7 +55,7 @@ def not_found_valid(part: PresentedReading) -> Fault | None:
 def reference(part: PresentedReading) -> PartReference:
     """What the larger credential says of this part."""
     credential = part.reading.credential
-    award = credential.credential
+    award = credential.award
     inner = [name for part_of_it in award.parts for name in (part_of_it.id, *part_of_it.includes)]
     return PartReference(
         id=credential_urn(credential.ref),

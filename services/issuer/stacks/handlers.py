@@ -70,7 +70,7 @@ def _of_parts(presented: list[PresentedReading], larger: Mapping[str, Any]) -> I
     for one in presented:
         if fault := domain.not_found_valid(one):
             yield fault
-        holder = one.reading.credential.credential.holder
+        holder = one.reading.credential.award.holder
         if isinstance(holder, WithheldHolder):
             yield Fault(one.path, "name-not-shown", "it does not show whose it is; ask for it with the name shown")
         elif not all(domain.is_same(holder, learner) for learner in learners):
@@ -83,7 +83,7 @@ def _with_holder(draft: Mapping[str, Any], presented: list[PresentedReading]) ->
     """The draft with the first part's holder, where it names none."""
     if draft.get("holder") is not None or not presented:
         return dict(draft)
-    holder = presented[0].reading.credential.credential.holder
+    holder = presented[0].reading.credential.award.holder
     return {**draft, "holder": holder.model_dump(mode="json", exclude_none=True)}
 
 

@@ -16,7 +16,7 @@ from shared.credential.levels import eqf_of
 from shared.credential.offer import Offer
 from shared.errors import Conflict, Invalid, NotFound
 from shared.trust.nodes import Node
-from shared.trust.scope import Wanted
+from shared.trust.scope import RequiredScope
 
 MAX_OFFERS = 5_000
 """Names of offers that are kept of one node."""
@@ -145,10 +145,10 @@ def shown(listed: ListedOffer, node: Node | None) -> bool:
     return node is not None and node.status == "active" and node.covers(listed.offer.awarding_body.country)
 
 
-def wanted_of(offer: Offer) -> Wanted:
+def wanted_of(offer: Offer) -> RequiredScope:
     """What an institution must be accredited for to offer this."""
     country = offer.awarding_body.country
-    return Wanted(offer.credential_type, eqf_of(offer.level, country), offer.isced_f, country)
+    return RequiredScope(offer.credential_type, eqf_of(offer.level, country), offer.isced_f, country)
 
 
 def _stackable(offer: Offer) -> bool:

@@ -17,7 +17,7 @@ from shared.events.issuance import CredentialIssued
 from shared.inbox.received import Received
 from shared.log.outbox import Unit
 from shared.store.port import DuplicateKey
-from shared.trust.scope import Wanted
+from shared.trust.scope import RequiredScope
 
 
 async def on_credential_issued(unit: Unit, received: Received[CredentialIssued]) -> None:
@@ -42,7 +42,7 @@ async def on_credential_issued(unit: Unit, received: Received[CredentialIssued])
 
 async def _reason_to_refuse(unit: Unit, issued: CredentialIssued, replaced: Credential | None) -> str | None:
     """Why this credential may not be registered now, as a slug, or None."""
-    wanted = Wanted(issued.credential_type, issued.eqf, issued.isced_f)
+    wanted = RequiredScope(issued.credential_type, issued.eqf, issued.isced_f)
     uncovered = not_covered(await trust.accreditations(unit.tx, issued.institution), wanted, unit.now)
     if uncovered is not None:
         return uncovered

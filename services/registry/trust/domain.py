@@ -19,7 +19,7 @@ from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, I
 from shared.jose.keys import VerificationKey, thumbprint
 from shared.jose.purpose import Purpose
 from shared.jose.refusals import KeyRefused
-from shared.trust.scope import NEARNESS, Wanted, refusal
+from shared.trust.scope import NEARNESS, RequiredScope, refusal
 
 KeyStatus = Literal["active", "superseded", "compromised"]
 RetirementReason = Literal["superseded", "compromised"]
@@ -146,7 +146,7 @@ def retire(
     return replace(key, status=reason, stand_to=stand_to or 0), event
 
 
-def not_covered(accreditations: Sequence[Accreditation], wanted: Wanted, now: datetime) -> str | None:
+def not_covered(accreditations: Sequence[Accreditation], wanted: RequiredScope, now: datetime) -> str | None:
     """Why the institution may not award this now, in one slug (the nearest miss); None: it may."""
     nearest = "not-accredited"
     for accreditation in accreditations:

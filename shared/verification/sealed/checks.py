@@ -6,50 +6,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from shared.clock import rfc3339
 from shared.seals import trusted_list
 from shared.seals.certificate import Certificate
 from shared.seals.jades import Seal
 from shared.seals.trusted_list import ISSUES_QUALIFIED, STAMPS_QUALIFIED, TrustedList
-from shared.verification.verdict import Outcome
+from shared.verification.verdict import Outcome, StepResult
 
 _BROKEN = {
     "seal-broken": "The seal is false: this is not what was sealed. Ask the holder for the original.",
     "certificate-differs": "The certificate is not the one that the seal names. Ask the holder for the original.",
 }
-_UNSHOWN = "The seal cannot be verified here, so nothing shows that it is intact."
+_NOT_VERIFIABLE = "The seal cannot be verified here, so nothing shows that it is intact."
 
 
-class Check(NamedTuple):
-    """What one check found; as a step of `verdict.StepResult`, with names of its own."""
+CHECKS = (
+    "read within limits",
+    "the seal is intact",
+    "its certificate held then",
+    "a trusted list vouches for it",
+    "its certificate was not revoked",
+    "timestamps",
+    "in its validity period",
+    "who sealed, who issued, who awarded",
+    "complete: the elements of Annex I",
+    "coherent",
+    "only what the European Learning Model has",
+    "meets the official SHACL shapes",
+)
+"""The names of the checks, the same words everywhere."""
 
-    number: int
-    outcome: Outcome
-    reason: str | None
-    detail: str
-    evidence: dict[str, Any]
 
-
-def passed(number: int, detail: str, evidence: dict[str, Any]) -> Check:
+def passed(number: int, detail: str, evidence: Mapping[str, Any]) -> StepResult:
     """The check found what it looked for."""
-    return Check(number, Outcome.PASSED, None, detail, evidence)
+    return _result(number, Outcome.PASSED, None, detail, evidence)
 
 
-def unknown(number: int, reason: str, detail: str, evidence: dict[str, Any]) -> Check:
+def failed(number: int, reason: str, detail: str, evidence: Mapping[str, Any]) -> StepResult:
+    """The check found something against the file."""
+    return _result(number, Outcome.FAILED, reason, detail, evidence)
+
+
+def unknown(number: int, reason: str, detail: str, evidence: Mapping[str, Any]) -> StepResult:
     """The check could not find out."""
-    return Check(number, Outcome.UNKNOWN, reason, detail, evidence)
+    return _result(number, Outcome.UNKNOWN, reason, detail, evidence)
 
 
-def warning(number: int, reason: str, detail: str, evidence: dict[str, Any]) -> Check:
-    """The check found something to be told, which changes nothing."""
-    return Check(number, Outcome.WARNING, reason, detail, evidence)
+def warning(number: int, reason: str, detail: str, evidence: Mapping[str, Any]) -> StepResult:
+    """The check found something that is reported and changes nothing."""
+    return _result(number, Outcome.WARNING, reason, detail, evidence)
 
 
-def shown(moment: datetime | None) -> str | None:
+def skipped(number: int, reason: str, detail: str, evidence: Mapping[str, Any]) -> StepResult:
+    """The check was not made."""
+    return _result(number, Outcome.SKIPPED, reason, detail, evidence)
+
+
+def _result(number: int, outcome: Outcome, reason: str | None, detail: str, evidence: Mapping[str, Any]) -> StepResult:
+    return StepResult(number=number, name=CHECKS[number], outcome=outcome, reason=reason, detail=detail, evidence=evidence)
+
+
+def written(moment: datetime | None) -> str | None:
     """A moment as it stands in a report."""
     return rfc3339(moment) if moment else None
 
@@ -65,17 +86,17 @@ def proven_time(seal: Seal, lists: Sequence[TrustedList], now: datetime) -> date
     return min(times, default=None)
 
 
-def intact(seal: Seal) -> Check:
+def check_seal(seal: Seal) -> StepResult:
     """Check 1."""
-    evidence = {"algorithm": seal.algorithm, "claimed_time": shown(seal.claimed_time)}
+    evidence = {"algorithm": seal.algorithm, "claimed_time": written(seal.claimed_time)}
     if seal.fault in _BROKEN:
-        return Check(1, Outcome.FAILED, seal.fault, _BROKEN[seal.fault], evidence)
+        return failed(1, seal.fault, _BROKEN[seal.fault], evidence)
     if seal.fault is not None:
-        return unknown(1, seal.fault, _UNSHOWN, evidence)
+        return unknown(1, seal.fault, _NOT_VERIFIABLE, evidence)
     return passed(1, "Nothing was changed since it was sealed.", evidence)
 
 
-def held(seal: Seal, moment: datetime) -> Check:
+def check_certificate(seal: Seal, moment: datetime) -> StepResult:
     """Check 2, at the moment that is proven, or now."""
     certificate = seal.certificate
     if certificate is None:
@@ -87,10 +108,10 @@ def held(seal: Seal, moment: datetime) -> Check:
     return unknown(2, "certificate-not-valid-then", sentence, evidence)
 
 
-def listed(seal: Seal, lists: Sequence[TrustedList], moment: datetime, now: datetime) -> Check:
+def check_trusted_list(seal: Seal, lists: Sequence[TrustedList], moment: datetime, now: datetime) -> StepResult:
     """Check 3."""
     if not lists:
-        return unknown(3, "no-trusted-list", "No trusted list was given, so nobody vouches for the sealer.", {})
+        return unknown(3, "no-trusted-list", "No trusted list was given, so none vouches for the sealer.", {})
     evidence: dict[str, Any] = {"lists": [f"{one.territory} {one.sequence}" for one in lists]}
     evidence["list_signatures"] = "not checked: taken as they were given"
     found = seal.certificate and trusted_list.find(lists, seal.certificate, ISSUES_QUALIFIED, moment, now)
@@ -105,18 +126,18 @@ def listed(seal: Seal, lists: Sequence[TrustedList], moment: datetime, now: date
     return passed(3, f"Its certificate is from {service.provider}, on the list of {service.territory}.", evidence)
 
 
-def unrevoked(seal: Seal) -> Check:
+def check_revocation(seal: Seal) -> StepResult:
     """Check 4: what the file brings along about revocation is named and not believed."""
     sentence = "Whether its certificate was revoked was not asked: that needs its issuer's word."
     return unknown(4, "revocation-not-checked", sentence, {"brought_along_unchecked": list(seal.unchecked)})
 
 
-def stamped(seal: Seal, lists: Sequence[TrustedList], now: datetime) -> Check:
+def check_timestamps(seal: Seal, lists: Sequence[TrustedList], now: datetime) -> StepResult:
     """Check 5."""
     stamps = [
         {
             "kind": stamp.kind,
-            "time": shown(stamp.time),
+            "time": written(stamp.time),
             "authority": stamp.authority.subject if stamp.authority else None,
             "fault": stamp.fault,
             "qualified": bool(stamp.time and _is_qualified(stamp.authority, lists, stamp.time, now)),

@@ -7,9 +7,9 @@
 
 - THEN is the earliest moment that a good timestamp of a listed authority proves; without one, now. The sealer's own word for
   the time is shown and counts for nothing.
-- A seal says that nothing was changed since; who may award is not in it. Without a trusted list, and as long as nobody has
+- A seal says that nothing was changed since; who may award is not in it. Without a trusted list, and as long as it was not
   asked whether the certificate was revoked, the answer is `indeterminate`: what is not known is never `valid`.
-- A *failed* check is invalid, an *unknown* one indeterminate, a *warning* changes nothing, as in the steps for our own.
+- A *failed* check is invalid, an *unknown* one indeterminate, a *warning* changes nothing, as in the eleven steps.
 """
 
 from __future__ import annotations
@@ -26,45 +26,31 @@ from shared.formats import europass
 from shared.formats.elm import shapes as elm_shapes
 from shared.formats.europass import Party, Sealed
 from shared.seals.trusted_list import TrustedList
+from shared.verification.report import ALL_PASSED, step_document
 from shared.verification.sealed.checks import (
-    Check,
-    held,
-    intact,
-    listed,
+    check_certificate,
+    check_revocation,
+    check_seal,
+    check_timestamps,
+    check_trusted_list,
+    failed,
     passed,
     proven_time,
-    shown,
-    stamped,
+    skipped,
     unknown,
-    unrevoked,
     warning,
+    written,
 )
-from shared.verification.verdict import Outcome, Verdict
-
-CHECKS = (
-    "read within limits",
-    "the seal is intact",
-    "its certificate held then",
-    "a trusted list vouches for it",
-    "its certificate was not revoked",
-    "timestamps",
-    "in its validity period",
-    "who sealed, who issued, who awarded",
-    "complete: the elements of Annex I",
-    "coherent",
-    "only what the European Learning Model has",
-    "meets the official SHACL shapes",
-)
-"""The names of the checks, the same words everywhere."""
+from shared.verification.verdict import StepResult, Verdict, conclude
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SealReport:
     """The answer about one file."""
 
     verdict: Verdict
-    deciding: Check | None
-    checks: tuple[Check, ...]
+    deciding: StepResult | None
+    checks: tuple[StepResult, ...]
     sealed: Sealed | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -73,20 +59,10 @@ class SealReport:
         return {
             "verdict": self.verdict.value,
             "reason": decided.reason if decided else None,
-            "detail": decided.detail if decided else "Every check that decides was passed.",
+            "detail": decided.detail if decided else ALL_PASSED,
             "format": europass.NAME,
             "titles": [dict(title) for title in self.sealed.titles] if self.sealed else [],
-            "steps": [
-                {
-                    "number": check.number,
-                    "name": CHECKS[check.number],
-                    "outcome": check.outcome.value,
-                    "reason": check.reason,
-                    "detail": check.detail,
-                    "evidence": check.evidence,
-                }
-                for check in self.checks
-            ],
+            "steps": [step_document(check) for check in self.checks],
         }
 
 
@@ -104,42 +80,39 @@ def verify_seal(
     try:
         sealed = europass.read(raw)
     except TestamurError as error:
-        unread = Check(0, Outcome.FAILED, "malformed", f"It could not be read. {error.detail}", {})
-        return SealReport(Verdict.INVALID, unread, (unread,), None)
-    checks = (*_checks(sealed, now, lists, policy), _shaped(sealed, shapes))
-    failed = next((check for check in checks if check.outcome is Outcome.FAILED), None)
-    doubtful = next((check for check in checks if check.outcome is Outcome.UNKNOWN), None)
-    if failed is not None:
-        return SealReport(Verdict.INVALID, failed, checks, sealed)
-    return SealReport(Verdict.INDETERMINATE if doubtful else Verdict.VALID, doubtful, checks, sealed)
+        unread = failed(0, "malformed", f"It could not be read. {error.detail}", {})
+        return SealReport(verdict=Verdict.INVALID, deciding=unread, checks=(unread,), sealed=None)
+    checks = (*_checks(sealed, now, lists, policy), _check_shapes(sealed, shapes))
+    verdict, deciding = conclude(checks)
+    return SealReport(verdict=verdict, deciding=deciding, checks=checks, sealed=sealed)
 
 
-def _checks(sealed: Sealed, now: datetime, lists: Sequence[TrustedList], policy: CoherencePolicy) -> Iterator[Check]:
+def _checks(sealed: Sealed, now: datetime, lists: Sequence[TrustedList], policy: CoherencePolicy) -> Iterator[StepResult]:
     seal = sealed.seal
     then = proven_time(seal, lists, now) or now
     yield passed(0, "It was read within limits.", {"format": europass.NAME})
-    yield intact(seal)
-    yield held(seal, then)
-    yield listed(seal, lists, then, now)
-    yield unrevoked(seal)
-    yield stamped(seal, lists, now)
-    yield _in_time(sealed, now)
-    yield _roles(sealed)
-    yield _complete(sealed)
-    yield _coherent(sealed, policy)
-    yield _modelled(sealed)
+    yield check_seal(seal)
+    yield check_certificate(seal, then)
+    yield check_trusted_list(seal, lists, then, now)
+    yield check_revocation(seal)
+    yield check_timestamps(seal, lists, now)
+    yield _check_validity_period(sealed, now)
+    yield _check_roles(sealed)
+    yield _check_complete(sealed)
+    yield _check_coherent(sealed, policy)
+    yield _check_model(sealed)
 
 
-def _in_time(sealed: Sealed, now: datetime) -> Check:
-    evidence = {"valid_from": shown(sealed.valid_from), "valid_until": shown(sealed.valid_until)}
+def _check_validity_period(sealed: Sealed, now: datetime) -> StepResult:
+    evidence = {"valid_from": written(sealed.valid_from), "valid_until": written(sealed.valid_until)}
     if sealed.valid_until and now >= sealed.valid_until:
-        return Check(6, Outcome.FAILED, "expired", "Its validity period is over.", evidence)
+        return failed(6, "expired", "Its validity period is over.", evidence)
     if sealed.valid_from and now < sealed.valid_from:
         return unknown(6, "not-yet-valid", "Its validity period has not begun. Try later.", evidence)
     return passed(6, "It is in its validity period.", evidence)
 
 
-def _roles(sealed: Sealed) -> Check:
+def _check_roles(sealed: Sealed) -> StepResult:
     certificate = sealed.seal.certificate
     evidence = {
         "sealer": certificate and {"name": certificate.organisation, "country": certificate.country},
@@ -157,7 +130,7 @@ def _roles(sealed: Sealed) -> Check:
     return passed(7, "Sealer, issuer and awarding body are named.", evidence)
 
 
-def _complete(sealed: Sealed) -> Check:
+def _check_complete(sealed: Sealed) -> StepResult:
     elements = europass.elements(sealed)
     if elements is None:
         words = "It does not award one learning achievement, so it is no micro-credential."
@@ -170,32 +143,32 @@ def _complete(sealed: Sealed) -> Check:
     return passed(8, "All mandatory elements are there.", evidence)
 
 
-def _coherent(sealed: Sealed, policy: CoherencePolicy) -> Check:
+def _check_coherent(sealed: Sealed, policy: CoherencePolicy) -> StepResult:
     faults = europass.incoherent(sealed, policy)
     if not faults:
         return passed(9, "What it says agrees with itself.", {})
-    told = "; ".join(f"{fault.path}: {fault.message}" for fault in faults)
-    return warning(9, "incoherent", f"{told}.", {"rules": [fault.rule for fault in faults]})
+    sentences = "; ".join(f"{fault.path}: {fault.message}" for fault in faults)
+    return warning(9, "incoherent", f"{sentences}.", {"rules": [fault.rule for fault in faults]})
 
 
-def _modelled(sealed: Sealed) -> Check:
+def _check_model(sealed: Sealed) -> StepResult:
     faults = europass.departures(sealed)
     if not faults:
         return passed(10, "It says nothing that the model has no place for.", {})
-    told = "; ".join(f"{fault.path or '/'}: {fault.message}" for fault in faults[:5])
-    return warning(10, "not-as-modelled", f"{told}.", {"faults": [list(fault) for fault in faults]})
+    sentences = "; ".join(f"{fault.path or '/'}: {fault.message}" for fault in faults[:5])
+    return warning(10, "not-as-modelled", f"{sentences}.", {"faults": [list(fault) for fault in faults]})
 
 
-def _shaped(sealed: Sealed, folder: Path | None) -> Check:
+def _check_shapes(sealed: Sealed, folder: Path | None) -> StepResult:
     if folder is None:
         words = "Not checked: no folder with the official shapes was given."
-        return Check(11, Outcome.SKIPPED, "no-shapes", words, {})
+        return skipped(11, "no-shapes", words, {})
     found = elm_shapes.check(sealed.document, folder)
     evidence: dict[str, Any] = {"shapes": list(found.shapes)}
     if not found.faults:
         return passed(11, "It meets the official shapes.", evidence)
-    told = "; ".join(f"{'.'.join(filter(None, fault[:2])) or '/'}: {fault.message}" for fault in found.faults[:5])
-    return warning(11, "not-as-shaped", f"{told}.", evidence | {"faults": [list(fault) for fault in found.faults]})
+    sentences = "; ".join(f"{'.'.join(filter(None, fault[:2])) or '/'}: {fault.message}" for fault in found.faults[:5])
+    return warning(11, "not-as-shaped", f"{sentences}.", evidence | {"faults": [list(fault) for fault in found.faults]})
 
 
 def _party(party: Party) -> dict[str, Any]:

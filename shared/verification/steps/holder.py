@@ -2,8 +2,8 @@
 
 - A credential with selective disclosure may come with a key binding JWT (RFC 9901, 4.3): by the key that the credential is
   bound to (`cnf`), over the very presentation (`sd_hash`), for whom (`aud`), to which question (`nonce`), when (`iat`).
-- It shows something only to who asked: without a nonce and an audience of the verifier's own it could be an old one.
-- Anything else that is presented shows nothing of who presents it, which is told and held against nobody.
+- It shows something only to the verifier that asked: without that verifier's nonce and audience it could be an old one.
+- Anything else that is presented does not show who presents it. That is a warning, and counts against no credential.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from shared.jose.token import read
 from shared.verification.context import Case
 from shared.verification.verdict import StepResult, found, passed
 
-FRESH = timedelta(minutes=5)
+MAX_BINDING_AGE = timedelta(minutes=5)
 """How old a key binding may be: it is made to answer a question that was just asked."""
 
 
-def held(case: Case) -> StepResult:
+def check_presentation(case: Case) -> StepResult:
     """Step 8."""
     presentation = case.presented.presentation
     if presentation is None or presentation.binding is None:
@@ -47,7 +47,7 @@ def held(case: Case) -> StepResult:
 def _verified(case: Case, binding: bytes) -> dict[str, Any]:
     """The claims of a key binding JWT by the key that the credential is bound to."""
     token = read(binding, typ=KEY_BINDING, named=False)
-    bound = case.said.credential.holder.key
+    bound = case.credential.award.holder.key
     if bound is None:
         raise gate.UnknownKey("The credential is bound to no key.", reason="no-cnf")
     key = VerificationKey.from_jwk(bound.model_dump(exclude_none=True), Purpose.HOLDER)
@@ -59,4 +59,4 @@ def _is_fresh(made: Any, now: datetime) -> bool:
     if type(made) is not int:
         return False
     age = now.timestamp() - made
-    return -MAX_SKEW.total_seconds() <= age <= FRESH.total_seconds()
+    return -MAX_SKEW.total_seconds() <= age <= MAX_BINDING_AGE.total_seconds()

@@ -14,9 +14,9 @@ from shared.formats.port import ReadCredential
 from shared.verification.verdict import StepResult, found, passed
 
 
-def meaning(said: ReadCredential, country: str | None) -> StepResult:
+def check_meaning(credential: ReadCredential, country: str | None) -> StepResult:
     """Step 10, for use in `country` (alpha-2; None: without national level)."""
-    award = said.credential
+    award = credential.award
     eqf = eqf_of(award.level, award.awarding_body.country)
     national = _named(country, eqf) if eqf and country else ()
     evidence = {

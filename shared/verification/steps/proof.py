@@ -3,11 +3,11 @@
 (3) the signature holds, by a key the issuer held    (4) the issuer was accredited for this, then, and by whom
 (5) in its validity period
 
-- THEN is the moment of registration as ordered by the registry's log (`aft` of its entry), never a date in the credential:
+- THEN is the moment of registration as ordered by the registry's log (`after` of its entry), never a date in the credential:
   an institution that lost its accreditation could backdate. What is not registered is judged as of now.
-- An identifier that two nations claim makes the institutions of both doubtful, by what is known now: the claim of another
-  nation is no part of the log that the registration stands in.
-- "Not accredited" is held against a credential only on fresh knowledge; otherwise the answer is not known.
+- An identifier that two nodes claim makes the institutions of both doubtful, by what is known now: the claim of another
+  node is no part of the log that the registration stands in.
+- "Not accredited" counts against a credential only on fresh knowledge; otherwise the answer is not known.
 """
 
 from __future__ import annotations
@@ -19,77 +19,78 @@ from shared.clock import MAX_SKEW
 from shared.credential.levels import eqf_of
 from shared.formats.port import ReadCredential
 from shared.status.facts import Fact
-from shared.trust.accreditation import COMPROMISED, Place
-from shared.trust.federation_list import Standing
+from shared.trust.accreditation import COMPROMISED, LogPosition
+from shared.trust.federation_list import ListState
 from shared.trust.nodes import Node
-from shared.trust.scope import REFUSALS, Decision, Wanted
+from shared.trust.scope import REFUSALS, Decision, RequiredScope
 from shared.verification.context import Case, Signature
 from shared.verification.verdict import StepResult, found, passed
 
 
-def signature(case: Case) -> StepResult:
+def check_signature(case: Case) -> StepResult:
     """Step 3."""
     evidence = {"kid": case.token.kid, "alg": case.token.alg}
-    if not case.known_nation:
+    if not case.node_is_known:
         return found(3, "unknown-nation", evidence)
     if case.key is None:
         return found(3, "unknown-key", evidence)
     if case.signature is Signature.FALSE:
         return found(3, "signature-invalid", evidence)
-    reason = _key_held(case, case.registration)
+    reason = _key_objection(case, case.registration)
     if reason is not None:
         return found(3, reason, evidence)
     return passed(3, "The signature holds, by a key that the issuer held.", evidence)
 
 
-def accredited(case: Case) -> StepResult:
+def check_accreditation(case: Case) -> StepResult:
     """Step 4."""
     knowledge, node = case.knowledge, case.knowledge.node
-    reason = _nation_in_doubt(case)
+    reason = _node_in_doubt(case)
     if reason is not None or node is None or knowledge.trust is None:
-        return found(4, reason or "trust-log-unknown", {"by": node.name if node and case.known_nation else None})
+        return found(4, reason or "trust-log-unknown", {"by": node.name if node and case.node_is_known else None})
     at, on = _then(case)
-    place = at or (knowledge.epoch, knowledge.trust_seq)
-    if place > (knowledge.epoch, knowledge.trust_seq):
+    applied = (knowledge.epoch, knowledge.trust_seq)
+    if at is not None and at > applied:
         return found(4, "trust-log-behind", {"by": node.name, "trust": knowledge.trust_seq})
-    decision = within(node, knowledge.trust.decide(case.said.institution.slug, wanted(case.said), at, on))
-    evidence = _evidence(decision, node, place)
+    decision = knowledge.trust.decide(case.credential.institution.slug, required_scope(case.credential), at, on)
+    decision = within_jurisdiction(node, decision)
+    evidence = _evidence(decision, node, at or applied)
     if not decision.allowed:
-        return found(4, _in_doubt(case) or decision.reason or "not-accredited", evidence)
+        return found(4, case.doubt or decision.reason or "not-accredited", evidence)
     if knowledge.contest is not None:
-        identifier, nations = knowledge.contest
-        return found(4, "identifier-contested", {**evidence, "identifier": identifier, "claimed_by": list(nations)})
-    if knowledge.list_standing is Standing.GRACE:
+        identifier, nodes = knowledge.contest
+        return found(4, "identifier-contested", {**evidence, "identifier": identifier, "claimed_by": list(nodes)})
+    if knowledge.list_state is ListState.GRACE:
         return found(4, "federation-list-grace", evidence)
     return passed(4, f"Accredited by {node.name.upper()}: {decision.name}.", evidence)
 
 
-def in_time(said: ReadCredential, moment: datetime) -> StepResult:
+def check_validity_period(credential: ReadCredential, moment: datetime) -> StepResult:
     """Step 5, at `moment`."""
-    evidence = {"valid_from": said.valid_from, "valid_until": said.valid_until}
-    if said.valid_until is not None and moment >= said.valid_until:
+    evidence = {"valid_from": credential.valid_from, "valid_until": credential.valid_until}
+    if credential.valid_until is not None and moment >= credential.valid_until:
         return found(5, "expired", evidence)
-    if moment + MAX_SKEW < said.valid_from:
+    if moment + MAX_SKEW < credential.valid_from:
         return found(5, "not-yet-valid", evidence)
     return passed(5, "It is in its validity period.", evidence)
 
 
-def wanted(said: ReadCredential) -> Wanted:
+def required_scope(credential: ReadCredential) -> RequiredScope:
     """What the credential needs its issuer to be accredited for."""
-    award = said.credential
+    award = credential.award
     country = award.awarding_body.country
-    return Wanted(award.credential_type, eqf_of(award.level, country), award.isced_f, country)
+    return RequiredScope(award.credential_type, eqf_of(award.level, country), award.isced_f, country)
 
 
-def within(node: Node, decision: Decision) -> Decision:
+def within_jurisdiction(node: Node, decision: Decision) -> Decision:
     """The decision, unless its accreditation lies outside the jurisdictions that the node speaks for."""
     if not decision.allowed or (decision.country and node.covers(decision.country)):
         return decision
     reason = "jurisdiction-out-of-scope"
-    return Decision(False, reason, REFUSALS[reason], decision.accreditation, decision.name, decision.country)
+    return decision._replace(allowed=False, reason=reason, detail=REFUSALS[reason])
 
 
-def _key_held(case: Case, registration: Fact | None) -> str | None:
+def _key_objection(case: Case, registration: Fact | None) -> str | None:
     """Why the key does not count for this credential; None when it does."""
     key, book = case.key, case.knowledge.trust
     if key is None or book is None:
@@ -105,34 +106,25 @@ def _key_held(case: Case, registration: Fact | None) -> str | None:
     return "key-not-yet-added" if key.added > (registration.epoch, registration.trust_seq) else None
 
 
-def _nation_in_doubt(case: Case) -> str | None:
-    if not case.known_nation or case.knowledge.node is None:
+def _node_in_doubt(case: Case) -> str | None:
+    if not case.node_is_known or case.knowledge.node is None:
         return "unknown-nation"
-    if case.knowledge.list_standing is Standing.EXPIRED:
+    if case.knowledge.list_state is ListState.EXPIRED:
         return "federation-list-expired"
     if case.knowledge.node.status != "active":
         return f"nation-{case.knowledge.node.status}"
     return None
 
 
-def _in_doubt(case: Case) -> str | None:
-    """Why what is known of the origin is too little to hold a missing accreditation against a credential."""
-    if case.knowledge.contradictory:
-        return "contradictory-log"
-    if case.knowledge.parked:
-        return "parked"
-    return case.staleness
-
-
-def _then(case: Case) -> tuple[Place | None, datetime]:
+def _then(case: Case) -> tuple[LogPosition | None, datetime]:
     fact = case.registration
     return ((fact.epoch, fact.trust_seq), fact.at) if fact else (None, case.moment)
 
 
-def _evidence(decision: Decision, node: Node, place: Place) -> dict[str, Any]:
+def _evidence(decision: Decision, node: Node, at: LogPosition) -> dict[str, Any]:
     return {
         "by": node.name,
         "institution": decision.name,
         "accreditation": decision.accreditation,
-        "as_of": {"epoch": place[0], "trust": place[1]},
+        "as_of": {"epoch": at[0], "trust": at[1]},
     }

@@ -4,8 +4,8 @@
 
 - A known revocation wins over everything that is not known: staleness, a contradictory log, an expired list.
 - Silence is not good news: without a recent proof that nothing was withheld, step 6 is unknown.
-- What a contradictory log registered is held against nobody: which of two entries came first to us is chance.
-- Neither step tells anything of a credential that is not shown to be authentic.
+- What a contradictory log registered counts against no credential: which of two entries came first to us is chance.
+- Neither step reveals anything about a credential that is not shown to be authentic.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from shared.verification.context import Case
 from shared.verification.verdict import StepResult, found, passed
 
 
-def status(case: Case) -> StepResult:
+def check_status(case: Case) -> StepResult:
     """Step 6."""
-    known = case.knowledge
-    evidence: dict[str, Any] = {"epoch": known.epoch, "status": known.status_seq, "age_seconds": case.age}
-    if not case.known_nation:
+    knowledge = case.knowledge
+    evidence: dict[str, Any] = {"epoch": knowledge.epoch, "status": knowledge.status_seq, "age_seconds": case.age}
+    if not case.node_is_known:
         return found(6, "unknown-nation", {})
     if not case.authentic:
         return found(6, "not-authentic", evidence)
@@ -36,16 +36,16 @@ def status(case: Case) -> StepResult:
         return found(6, "superseded" if state.reason == "superseded" else "revoked", evidence)
     if state.status is Status.SUSPENDED:
         return found(6, "suspended", evidence | {"since": state.since, "reason": state.reason, "until": state.until})
-    reason = _not_known(case)
+    reason = case.doubt
     if reason is not None:
         return found(6, reason, evidence)
     return passed(6, "Neither revoked nor suspended, by recent knowledge.", evidence)
 
 
-def registered(case: Case) -> StepResult:
+def check_registration(case: Case) -> StepResult:
     """Step 7."""
     evidence: dict[str, Any] = {"epoch": case.knowledge.epoch, "registrations": case.knowledge.seq}
-    if not case.known_nation:
+    if not case.node_is_known:
         return found(7, "unknown-nation", {})
     if not case.authentic:
         return found(7, "not-authentic", evidence)
@@ -56,19 +56,12 @@ def registered(case: Case) -> StepResult:
     commitment = event.commitments.get(case.presented.format or "")
     if commitment is None:
         return found(7, "format-not-registered", evidence)
-    said = case.said
-    named = (said.ref, said.institution.slug, case.token.kid, said.credential.credential_type)
-    differs = "registration-differs" if named != (event.ref, event.institution, event.kid, event.credential_type) else None
+    credential = case.credential
+    presented = (credential.ref, credential.institution.slug, case.token.kid, credential.award.credential_type)
+    registered = (event.ref, event.institution, event.kid, event.credential_type)
+    differs = "registration-differs" if presented != registered else None
     if commitment != case.presented.commitment:
         differs = "commitment-mismatch"
     if differs is not None:
         return found(7, "contradictory-log" if case.knowledge.contradictory else differs, evidence)
     return passed(7, "Registered, with this commitment.", evidence)
-
-
-def _not_known(case: Case) -> str | None:
-    if case.knowledge.contradictory:
-        return "contradictory-log"
-    if case.knowledge.parked:
-        return "parked"
-    return case.staleness
