@@ -25,10 +25,10 @@ import httpx2
 
 from shared.version import __version__
 
-TIMEOUT = 30.0
+ANSWER_SECONDS = 30.0
 """Seconds to wait for an answer."""
 
-COHORT_TIMEOUT = 600.0
+COHORT_ANSWER_SECONDS = 600.0
 """Seconds to wait for a file of learners to be checked: ten thousand take several seconds."""
 
 SERVICES = ("issuer", "registry", "verifier", "notifier")
@@ -83,7 +83,7 @@ def addresses(url: str) -> dict[str, str]:
 class Client:
     """One node, as a program sees it. Answers are the JSON objects that `/docs` of each service describes."""
 
-    def __init__(self, url: str, token: str | None = None, *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, url: str, token: str | None = None, *, timeout: float = ANSWER_SECONDS) -> None:
         """`url` is the node's address, without a service's path, or each service's (see `addresses`); `token` an access
         token, where one is needed.
         """
@@ -130,11 +130,11 @@ class Client:
 
     def check_cohort(self, cohort: Mapping[str, Any]) -> dict[str, Any]:
         """The fault table of a file of learners: `institution`, `template`, `media_type`, and `file` in base64."""
-        return self.post("/issuer/cohorts/check", cohort, key=False, timeout=COHORT_TIMEOUT)
+        return self.post("/issuer/cohorts/check", cohort, key=False, timeout=COHORT_ANSWER_SECONDS)
 
     def issue_cohort(self, cohort: Mapping[str, Any]) -> dict[str, Any]:
         """Have a file of learners issued, all of it or nothing; the job goes on by itself."""
-        return self.post("/issuer/cohorts", cohort, timeout=COHORT_TIMEOUT)
+        return self.post("/issuer/cohorts", cohort, timeout=COHORT_ANSWER_SECONDS)
 
     def cohort(self, cohort: str) -> dict[str, Any]:
         """How far a cohort is."""
@@ -190,7 +190,7 @@ class Client:
         return self.post("/registry/offers", {"institution": institution, "offer": offer, "document": document})
 
     def catalogue(self, **sought: Any) -> list[dict[str, Any]]:
-        """What all nations offer, by `text`, `eqf`, `ects_min`, `ects_max`, `isced_f`, `language`, `country`, ..."""
+        """What all nodes offer, by `text`, `eqf`, `ects_min`, `ects_max`, `isced_f`, `language`, `country`, ..."""
         return self.pages("/registry/catalogue", **sought)
 
     def institutions(self) -> list[dict[str, Any]]:

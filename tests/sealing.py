@@ -11,7 +11,7 @@ from typing import Any
 from shared.credential import draft, written
 from shared.formats.elm import export as elm_export
 from shared.seals import specimen as specimen_seal
-from shared.seals.specimen import Identity
+from shared.seals.specimen import SpecimenIdentity
 from tests.shared_data import ROOT
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -22,16 +22,18 @@ STATUS = "http://uri.etsi.org/TrstSvc/TrustedList/Svcstatus"
 
 
 @cache
-def authority() -> Identity:
+def authority() -> SpecimenIdentity:
     return specimen_seal.identity("Specimen CA", "EE", None, BEGIN, END)
 
 
 @cache
-def sealer(ends: datetime = END) -> Identity:
+def sealer(ends: datetime = END) -> SpecimenIdentity:
     return specimen_seal.identity("Specimen University", "EE", authority(), BEGIN, ends)
 
 
-def seal(payload: str, by: Identity, *, header: dict[str, Any] | None = None, unsigned: list[str] | None = None) -> bytes:
+def seal(
+    payload: str, by: SpecimenIdentity, *, header: dict[str, Any] | None = None, unsigned: list[str] | None = None
+) -> bytes:
     """A sealed file over a text, sealed on the first of November."""
     return specimen_seal.seal(payload, by, SEALED, header=header, unsigned=unsigned)
 
@@ -44,7 +46,9 @@ def sealed_example() -> bytes:
 
 
 def trusted_list(
-    *services: tuple[Identity, str, str, datetime], next_update: datetime = BEGIN + timedelta(days=700), history: str = ""
+    *services: tuple[SpecimenIdentity, str, str, datetime],
+    next_update: datetime = BEGIN + timedelta(days=700),
+    history: str = "",
 ) -> bytes:
     """A list of services: whose certificate, of which kind, in which state since when."""
     listed = "".join(

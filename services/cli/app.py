@@ -1,7 +1,7 @@
 """The command `testamur`, and what becomes of an error.
 
 A wrong argument is one line on standard error and exit code 2; a refusal is its sentence with the next action. With
-`--json` a refusal is its problem document, on standard error too. Nobody ever sees a traceback for what went in.
+`--json` a refusal is its problem document, on standard error too. A mistake in what went in never shows a traceback.
 """
 
 from __future__ import annotations
@@ -73,14 +73,14 @@ def _usage(error: typer.TyperException, given: Sequence[str]) -> int:
         print(error.format_message())  # a group without a command: its help, not a complaint
         return Code.USAGE
     context = getattr(error, "ctx", None)
-    said = error.format_message().rstrip()
-    stop = "" if said.endswith((".", "!", "?")) else "."
+    message = error.format_message().rstrip()
+    stop = "" if message.endswith((".", "!", "?")) else "."
     command = context.command_path if context else "testamur"
-    return _refuse(f"{said}{stop} See `{command} --help`.", {"title": "Not understood."}, Code.USAGE, given)
+    return _refuse(f"{message}{stop} See `{command} --help`.", {"title": "Not understood."}, Code.USAGE, given)
 
 
 def _sentence(error: ProblemError) -> str:
-    """The problem in words; what its document has beside its detail is said in place of a pointer to it."""
+    """The problem in words; what its document has beside its detail takes the place of a pointer to it."""
     if error.status == 401:
         return (
             f"{error.title} Run this in the node's folder, or give a token made for this node by --token or TESTAMUR_TOKEN."

@@ -37,7 +37,7 @@ GROUPS: Mapping[str, str] = {
 }
 """The groups that have a name of their own, and the module of each."""
 
-_HELD_BY = {command: module for module, commands in MODULES.items() for command in commands}
+_MODULE_OF = {command: module for module, commands in MODULES.items() for command in commands}
 
 
 class Commands(TyperGroup):
@@ -45,17 +45,17 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as Click asks
         """The names of all, none of them loaded."""
-        return [*_HELD_BY, *GROUPS]
+        return [*_MODULE_OF, *GROUPS]
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         """One command or group, or None where there is none of that name."""
         if cmd_name in GROUPS:
-            group = held(GROUPS[cmd_name])
+            group = load(GROUPS[cmd_name])
             group.name = cmd_name
             return group
-        return held(_HELD_BY[cmd_name]).commands[cmd_name] if cmd_name in _HELD_BY else None
+        return load(_MODULE_OF[cmd_name]).commands[cmd_name] if cmd_name in _MODULE_OF else None
 
 
-def held(module: str) -> TyperGroup:
-    """What a module holds."""
+def load(module: str) -> TyperGroup:
+    """The commands of a module, which is imported now."""
     return get_group(import_module(f"services.cli.{module}").app)

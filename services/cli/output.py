@@ -80,10 +80,10 @@ def report(found: Mapping[str, Any]) -> Table:
     table.add_column(overflow="fold")
     for step in found["steps"]:
         mark, style = MARKS[step["outcome"]]
-        said = Text(str(step["name"]), style="dim" if step["outcome"] == "skipped" else "")
+        line = Text(str(step["name"]), style="dim" if step["outcome"] == "skipped" else "")
         if step["outcome"] not in ("passed", "skipped"):
-            said.append(f"\n{step['detail']}", style=style.removeprefix("bold "))
-        table.add_row(str(step["number"]), Text(mark, style=style), said)
+            line.append(f"\n{step['detail']}", style=style.removeprefix("bold "))
+        table.add_row(str(step["number"]), Text(mark, style=style), line)
     return table
 
 

@@ -35,7 +35,7 @@ API = ApiSpec(
     description="Answers whether a micro-credential is true, from this node's own replica.",
     routers=[api.routes, operations.routes],
     tags=[api.TAG],
-    body_bytes=jades.LARGEST,
+    body_bytes=jades.LARGEST_BYTES,
 )
 
 

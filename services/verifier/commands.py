@@ -25,6 +25,6 @@ class VerifyCredential(Command):
     audience: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
     """Whom the holder was asked to present it to."""
     receipt: bool = False
-    """Sign what was found, for whoever relies on it in this nation, such as an issuer that stacks it. Not stored here."""
+    """Sign what was found, for those of this node who rely on it, such as an issuer that stacks it. Not stored here."""
     country: Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")] | None = Field(default=None, examples=["PT"])
     """Say what its level means in this country (ISO 3166-1 alpha-2)."""

@@ -26,7 +26,7 @@ class AsOfView(View):
     """By which knowledge the answer was given: sequences applied without a gap, and how old their proof is."""
 
     node: str | None
-    """The nation of the credential; null when nobody here knows it."""
+    """The node of the credential; null when the federation list does not name it."""
     answered_by: str
     moment: Instant
     """For which moment: when it was answered, unless another was asked for."""

@@ -35,10 +35,10 @@ class PartReference(Part):
 
     id: CredentialUrn
     issuer: InstitutionUrn
-    """The institution that signed it, in its nation's namespace."""
+    """The institution that signed it, in its node's namespace."""
     format: Name
     commitment: Digest
-    """SHA-256 of what was signed, base64url: what its nation registered."""
+    """SHA-256 of what was signed, base64url: what its node registered."""
     title: Multilingual
     awarding_body: AwardingBody
     workload: Workload
@@ -86,7 +86,7 @@ class StackRule(Part):
     institutions: Annotated[tuple[InstitutionName, ...], Field(max_length=MOST_ITEMS, exclude_if=operator.not_)] = ()
     """Where any are named: each part is from one of these."""
     nodes: Annotated[tuple[NodeName, ...], Field(max_length=MOST_ITEMS, exclude_if=operator.not_)] = ()
-    """Where any are named: each part is from one of these nations."""
+    """Where any are named: each part is from one of these nodes."""
     eqf_min: Annotated[int | None, Field(ge=1, le=8)] = None
     """The lowest EQF level of a part."""
     beyond_parts: Quantity | None = None

@@ -1,4 +1,4 @@
-"""The catalogue stream: which micro-credentials a nation's institutions offer.
+"""The catalogue stream: which micro-credentials a node's institutions offer.
 
 Neither event reduces trust: what was issued from an offer stands whether or not it is still offered. So both wait for their
 turn, and the last one said of an offer is how it is.

@@ -1,4 +1,4 @@
-"""The registrations stream: which credentials a nation's registry vouches for."""
+"""The registrations stream: which credentials a node's registry vouches for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trust stream: which institutions a nation vouches for, for what, by which keys; and the node's own service keys."""
+"""The trust stream: which institutions a node vouches for, for what, by which keys; and the node's own service keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Scope(BaseModel):
 
 @catalogued
 class InstitutionAccredited(Event):
-    """A nation accredits an institution of its jurisdiction for a scope, from a day, perhaps until a day."""
+    """A node accredits an institution of its jurisdiction for a scope, from a day, perhaps until a day."""
 
     kind: ClassVar[str] = "institution.accredited.v1"
     stream: ClassVar[Stream] = TRUST
@@ -34,7 +34,7 @@ class InstitutionAccredited(Event):
     name: Text
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
     identifiers: dict[str, Text] = Field(default_factory=dict, max_length=20)
-    """Global identifiers as the accrediting nation claims them, by scheme: `eter`, `deqar`, `vat`."""
+    """Global identifiers as the accrediting node claims them, by scheme: `eter`, `deqar`, `vat`."""
     scope: Scope
     valid_from: Instant
     valid_until: Instant | None = None

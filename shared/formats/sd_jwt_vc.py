@@ -2,7 +2,7 @@
 
 Rules
 - Header: `typ` is `dc+sd-jwt`, `kid` the thumbprint of the institution's key, `x5c` a certificate that the institution made
-  of that key itself, for wallets that want one: which key is the institution's, its nation's log says and nothing else.
+  of that key itself, for wallets that want one: which key is the institution's, its node's log says and nothing else.
 - Payload: `vct` and the hash of its type metadata, `iss` the institution's URN, `id`, `iat`, `nbf`, `exp`, `cnf` the
   holder's key, `credentialStatus`, `salt`, and the award in `microCredential`, in the words of `vc_jwt`.
 - Concealed, each by itself: every member of the holder, in `holder`, and the grade. Nothing else is personal. Decoys fill

@@ -1,7 +1,7 @@
 """A certificate that a key makes of itself, for formats that carry one in `x5c` (RFC 7515, 4.1.6; SD-JWT VC).
 
 It shows that key and name were put together by whoever holds the key, and no more: nobody here believes it, and no reader
-should without asking the nation's log.
+should without asking the node's log.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 BEGINS = datetime(2020, 1, 1, tzinfo=UTC)
 ENDS = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
-"""No end that is known of (RFC 5280, 4.1.2.5): how long a key is good, its nation's log says."""
+"""No end that is known of (RFC 5280, 4.1.2.5): how long a key is good, its node's log says."""
 
 
 def of_itself(private: Any, name: str, urn: str) -> str:

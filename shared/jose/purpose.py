@@ -27,7 +27,7 @@ class Purpose(StrEnum):
     ACCESS_TOKEN = "access-token"  # noqa: S105 - the name of a purpose
     """Signs the bearer tokens of people and programs."""
     RECEIPT = "receipt"
-    """Signs what a node's verifier found, for its own nation."""
+    """Signs what a node's verifier found, for its own node."""
     INSTITUTION = "institution"
     """An awarding body's key: signs credentials."""
     HOLDER = "holder"

@@ -26,7 +26,7 @@ from shared.seals import timestamps
 from shared.seals.certificate import Certificate, path_from, public_key, read_certificate
 from shared.seals.timestamps import Timestamp
 
-LARGEST = 512 * 1024
+LARGEST_BYTES = 512 * 1024
 """Bytes of a sealed file: the Commission's own samples have 150 KB, most of it pictures."""
 
 LARGEST_HEADER = 64 * 1024
@@ -75,8 +75,8 @@ def looks_sealed(raw: bytes) -> bool:
 
 def read(raw: bytes) -> Seal:
     """Read and verify a sealed file. Raises `TokenMalformed` for what is none, or not within its limits."""
-    if len(raw) > LARGEST:
-        refuse("size", f"A sealed file has at most {LARGEST // 1024} KB here. Ask for one without large pictures.")
+    if len(raw) > LARGEST_BYTES:
+        refuse("size", f"A sealed file has at most {LARGEST_BYTES // 1024} KB here. Ask for one without large pictures.")
     payload, entry = _parts(raw)
     protected = _text(entry, "protected").encode()
     header = _object(decode(protected, "protected header"))

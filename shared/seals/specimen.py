@@ -25,7 +25,7 @@ RSA_BITS = 2048
 
 
 @dataclass(frozen=True)
-class Identity:
+class SpecimenIdentity:
     """A key and its certificate."""
 
     key: rsa.RSAPrivateKey
@@ -37,7 +37,7 @@ class Identity:
         return self.certificate.public_bytes(Encoding.DER)
 
 
-def identity(name: str, country: str, issuer: Identity | None, begins: datetime, ends: datetime) -> Identity:
+def identity(name: str, country: str, issuer: SpecimenIdentity | None, begins: datetime, ends: datetime) -> SpecimenIdentity:
     """A new key with a certificate by `issuer`; None: an authority, by itself."""
     key = rsa.generate_private_key(65537, RSA_BITS)
     named = ((NameOID.COUNTRY_NAME, country), (NameOID.ORGANIZATION_NAME, name), (NameOID.COMMON_NAME, name))
@@ -54,11 +54,16 @@ def identity(name: str, country: str, issuer: Identity | None, begins: datetime,
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(issuer.key if issuer else key, hashes.SHA256())
     )
-    return Identity(key, made)
+    return SpecimenIdentity(key, made)
 
 
 def seal(
-    payload: str, by: Identity, at: datetime, *, header: dict[str, Any] | None = None, unsigned: list[str] | None = None
+    payload: str,
+    by: SpecimenIdentity,
+    at: datetime,
+    *,
+    header: dict[str, Any] | None = None,
+    unsigned: list[str] | None = None,
 ) -> bytes:
     """A sealed file over a text, at a moment that the seal states itself; None in `header` leaves a member out."""
     members = {

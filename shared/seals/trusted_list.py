@@ -22,7 +22,7 @@ from shared.errors import Malformed, TooLarge
 from shared.seals import certificate as seal_certificate
 from shared.seals.certificate import Certificate
 
-LARGEST = 20 * 1024 * 1024
+LARGEST_BYTES = 20 * 1024 * 1024
 """Bytes of a list; the largest national ones have ten million."""
 
 ISSUES_QUALIFIED = "http://uri.etsi.org/TrstSvc/Svctype/CA/QC"
@@ -39,7 +39,7 @@ class TrustedListUnreadable(Malformed):
     title = "The trusted list cannot be read."
 
 
-class State(NamedTuple):
+class ServiceState(NamedTuple):
     """From when a service had a status, and of which kind it was."""
 
     begins: datetime
@@ -47,16 +47,16 @@ class State(NamedTuple):
     status: str
 
 
-class Service(NamedTuple):
+class ServiceEntry(NamedTuple):
     """One service: its name, its provider, its certificates (DER), its states from the latest to the earliest."""
 
     name: str
     provider: str
     territory: str
     certificates: tuple[bytes, ...]
-    states: tuple[State, ...]
+    states: tuple[ServiceState, ...]
 
-    def state_at(self, moment: datetime) -> State | None:
+    def state_at(self, moment: datetime) -> ServiceState | None:
         """The state that had begun last at that moment."""
         return next((state for state in self.states if state.begins <= moment), None)
 
@@ -74,13 +74,13 @@ class TrustedList(NamedTuple):
     sequence: int
     issued: datetime
     next_update: datetime | None
-    services: tuple[Service, ...]
+    services: tuple[ServiceEntry, ...]
 
 
-class Listed(NamedTuple):
+class ServiceMatch(NamedTuple):
     """What the lists say of a certificate: the service that vouches for it, and whether that was granted then."""
 
-    service: Service
+    service: ServiceEntry
     granted: bool
     expired: bool
     """The list should have been replaced by a newer one."""
@@ -88,8 +88,8 @@ class Listed(NamedTuple):
 
 def read(raw: bytes) -> TrustedList:
     """A list from its XML. Raises `TrustedListUnreadable` or `TooLarge`."""
-    if len(raw) > LARGEST:
-        raise TooLarge(f"A trusted list has at most {LARGEST // 1024 // 1024} MB here.")
+    if len(raw) > LARGEST_BYTES:
+        raise TooLarge(f"A trusted list has at most {LARGEST_BYTES // 1024 // 1024} MB here.")
     try:
         root = SafeTree.fromstring(raw, forbid_dtd=True)
         return _list(root)
@@ -109,10 +109,10 @@ def read(raw: bytes) -> TrustedList:
 
 def find(
     lists: Iterable[TrustedList], certificate: Certificate, kind: str, moment: datetime, now: datetime
-) -> Listed | None:
+) -> ServiceMatch | None:
     """The service of that kind on any of the lists that vouches for a certificate, as of `moment`; a granted one first."""
     found = [
-        Listed(service, state.status == GRANTED, one.next_update is not None and one.next_update < now)
+        ServiceMatch(service, state.status == GRANTED, one.next_update is not None and one.next_update < now)
         for one in lists
         for service in one.services
         if (state := service.state_at(moment)) and state.kind == kind and service.vouches_for(certificate, kind)
@@ -135,7 +135,7 @@ def _list(root: Any) -> TrustedList:
     )
 
 
-def _services(root: Any, territory: str) -> Iterator[Service]:
+def _services(root: Any, territory: str) -> Iterator[ServiceEntry]:
     for provider in root.iter(f"{_TSL}TrustServiceProvider"):
         called = _name(provider.find(f"{_TSL}TSPInformation/{_TSL}TSPName"))
         for service in provider.iter(f"{_TSL}TSPService"):
@@ -147,12 +147,12 @@ def _services(root: Any, territory: str) -> Iterator[Service]:
                 for one in service.iter(f"{_TSL}X509Certificate")
             }
             name = _name(present.find(f"{_TSL}ServiceName"))
-            yield Service(name, called, territory, tuple(sorted(certificates)), tuple(states))
+            yield ServiceEntry(name, called, territory, tuple(sorted(certificates)), tuple(states))
 
 
-def _state(node: Any) -> State:
+def _state(node: Any) -> ServiceState:
     begins = _moment(_text(node, "StatusStartingTime"))
-    return State(begins, _text(node, "ServiceTypeIdentifier"), _text(node, "ServiceStatus"))
+    return ServiceState(begins, _text(node, "ServiceTypeIdentifier"), _text(node, "ServiceStatus"))
 
 
 def _text(node: Any, name: str) -> str:

@@ -18,7 +18,7 @@ import orjson
 import pytest
 
 from services.cli import local
-from services.cli.demo.world import PATIENCE
+from services.cli.demo.world import WAIT_SECONDS
 from tests.e2e.story import Elsewhere
 from tests.engines import containers
 from tests.engines.run import LABEL, RUN
@@ -27,14 +27,14 @@ from tests.shared_data import ROOT
 DEPLOY = ROOT / "deploy"
 TAG = "under-test"
 """The tag of the images that tests build; `latest` stays what it was."""
-MAX_AGE = 8
+MAX_AGE_SECONDS = 8
 """Seconds after which a silent nation is stale: more than its checkpoints take here, less than a story's patience."""
 BUILD_S, UP_S = 600, 300
 """Seconds that a build with nothing in the cache, and a start, may take at most."""
 IMAGES = ("python:3.11-slim-bookworm", "apache/kafka:4.3.1", "mongo:8.2")
 """What the Dockerfile and the compose files stand on; a test pulls none of them."""
 
-assert MAX_AGE < PATIENCE
+assert MAX_AGE_SECONDS < WAIT_SECONDS
 
 
 @lru_cache
@@ -89,7 +89,7 @@ class Project:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("TESTAMUR_", "COMPOSE_"))}
         self._environment = clean | {
             "IMAGE_TAG": TAG,
-            "TESTAMUR_MAX_AGE": str(MAX_AGE),
+            "TESTAMUR_MAX_AGE": str(MAX_AGE_SECONDS),
             "TESTAMUR_CHECKPOINT_INTERVAL": "1",
             "TESTAMUR_LOG_LEVEL": "warning",
             "KAFKA_HEAP_OPTS": "-Xms256m -Xmx512m -XX:TieredStopAtLevel=1",  # it starts sooner, and lives for a minute
@@ -148,7 +148,7 @@ class Project:
         fetch()
         passphrase = self._environment.get("TESTAMUR_KEY_PASSPHRASE")
         opened = {"key_passphrase": passphrase} if passphrase else {}
-        settings = local.find(name, folder, max_age=MAX_AGE, **opened)
+        settings = local.find(name, folder, max_age=MAX_AGE_SECONDS, **opened)
         return Elsewhere(name, place, settings, addresses=addresses, silence=silence, fetch=fetch)
 
 

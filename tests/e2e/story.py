@@ -16,8 +16,8 @@ from rich.console import Console
 
 from services.cli.demo import forgeries
 from services.cli.demo import story as scenes
-from services.cli.demo.stage import Outcome, Stage
-from services.cli.demo.world import Nation, World, until
+from services.cli.demo.stage import SceneOutcome, Stage
+from services.cli.demo.world import DemoNode, World, until
 from services.cli.federation.anchor import AnchorFolder
 from shared.client import SERVICES, Client, NodeUnreachable, ProblemError
 from shared.home.folder import Home
@@ -30,7 +30,7 @@ AT_HOME = ["registered", "valid", "invalid (revoked)", "invalid (signature-inval
 
 
 @dataclass
-class Elsewhere(Nation):
+class Elsewhere(DemoNode):
     """A nation that runs already. Its `settings` name a folder with its keys: for tokens, and for a forger who stole one."""
 
     addresses: str = ""
@@ -65,7 +65,7 @@ class Elsewhere(Nation):
         self.silence()
 
 
-def tell(estonia: Elsewhere, portugal: Elsewhere, seed: int = 1) -> list[Outcome]:
+def tell(estonia: Elsewhere, portugal: Elsewhere, seed: int = 1) -> list[SceneOutcome]:
     """The whole story between two nations of one federation; an answer that is not the expected one fails in words."""
     stage, told = _stage(estonia, portugal)
     outcomes = scenes.tell(stage, seed)
@@ -73,7 +73,7 @@ def tell(estonia: Elsewhere, portugal: Elsewhere, seed: int = 1) -> list[Outcome
     return outcomes
 
 
-def tell_at_home(nation: Elsewhere, seed: int = 1) -> list[Outcome]:
+def tell_at_home(nation: Elsewhere, seed: int = 1) -> list[SceneOutcome]:
     """What of the story one nation can tell by itself. The music school has no part in it."""
     stage, told = _stage(nation, nation)
     nation.start()

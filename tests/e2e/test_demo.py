@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple
 import httpx2
 import pytest
 
-from services.cli.demo.world import PATIENCE
+from services.cli.demo.world import WAIT_SECONDS
 from tests.shared_data import ROOT
 
 EXPECTED = [
@@ -73,7 +73,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
             yield Shown(process, outcomes, curls, story)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(PATIENCE)
+            process.wait(WAIT_SECONDS)
 
 
 def _document(stream: IO[str]) -> list[dict[str, Any]]:
@@ -130,6 +130,6 @@ def test_both_nodes_stay_up_with_their_documents_and_lines_to_try(shown: Shown) 
 
 def test_ending_it_leaves_nothing_behind_and_exits_with_0(shown: Shown) -> None:
     shown.process.send_signal(signal.SIGTERM)
-    assert shown.process.wait(PATIENCE) == 0
+    assert shown.process.wait(WAIT_SECONDS) == 0
     assert [path.name for path in shown.story.parent.iterdir()] == ["story.txt"]
     assert "Traceback" not in shown.story.read_text()

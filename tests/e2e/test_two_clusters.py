@@ -17,7 +17,7 @@ from shared.client import SERVICES
 from tests import engines
 from tests.bench.border import free_port
 from tests.e2e import story
-from tests.e2e.compose import MAX_AGE
+from tests.e2e.compose import MAX_AGE_SECONDS
 from tests.e2e.story import Elsewhere
 from tests.e2e.test_demo import EXPECTED
 from tests.nations import Clusters, Service, said, services_of, start_clusters
@@ -49,7 +49,7 @@ class Operator:
             "TESTAMUR_PUBLIC_URL": f"http://{registry}",
             "TESTAMUR_FETCH_ALLOW": registry,
             "TESTAMUR_CHECKPOINT_INTERVAL": "1",
-            "TESTAMUR_MAX_AGE": str(MAX_AGE),
+            "TESTAMUR_MAX_AGE": str(MAX_AGE_SECONDS),
         }
 
     @property
@@ -109,7 +109,7 @@ def _mirror(one: Operator, clusters: Clusters) -> engines.MirrorMaker:
 
 def _nation(one: Operator, services: Mapping[str, Service]) -> Elsewhere:
     addresses = ",".join(f"{name}=http://127.0.0.1:{port}" for name, port in one.ports.items())
-    settings = local.find(one.node, one.folder, max_age=MAX_AGE)
+    settings = local.find(one.node, one.folder, max_age=MAX_AGE_SECONDS)
 
     def silence() -> None:
         with ThreadPoolExecutor(len(services)) as threads:

@@ -28,7 +28,7 @@ def _node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _said_of_the_store(capsys: pytest.CaptureFixture[str]) -> tuple[bool, str]:
     run(["doctor", "--json", "--url", NOWHERE])
     (store,) = [one for one in json.loads(capsys.readouterr().out) if one["what"] == "store"]
-    return store["well"], store["said"]
+    return store["well"], store["detail"]
 
 
 def test_a_replica_set_that_answers_is_well(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -147,7 +147,7 @@ def test_a_sealed_document_is_refused() -> None:
 
 def test_a_document_that_is_too_large_or_not_json_is_refused() -> None:
     with pytest.raises(TooLarge):
-        elm.to_draft(b" " * (elm.LARGEST + 1))
+        elm.to_draft(b" " * (elm.LARGEST_BYTES + 1))
     with pytest.raises(NotStrictJson):
         elm.to_draft(b"<xml/>")
 

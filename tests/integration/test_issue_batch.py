@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.app import run
-from services.cli.demo.world import Nation, once_known, until
+from services.cli.demo.world import DemoNode, once_known, until
 from services.cli.exit_codes import Code
 from services.cli.registry.institutions import accredit_with_key
 from shared.client import Client, NodeUnreachable
@@ -26,7 +26,7 @@ COHORT = str(ROOT / "examples" / "cohort.csv")
 
 
 @pytest.fixture(scope="module")
-def nation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nation]:
+def nation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoNode]:
     """A running node with one accredited university."""
     running = _nation(tmp_path_factory.mktemp("node"))
     running.start()
@@ -40,7 +40,7 @@ def nation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nation]:
 
 
 @pytest.fixture(autouse=True)
-def _in_the_nodes_place(nation: Nation, monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_the_nodes_place(nation: DemoNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command finds the node as a person's would: by the folder that it stands in."""
     for name in [name for name in os.environ if name.startswith("TESTAMUR_")]:
         monkeypatch.delenv(name)
@@ -51,7 +51,7 @@ def batch(*words: str) -> int:
     return run(["issue-batch", *words])
 
 
-def test_the_examples_are_issued_and_their_result_is_written(tmp_path: Path, nation: Nation) -> None:
+def test_the_examples_are_issued_and_their_result_is_written(tmp_path: Path, nation: DemoNode) -> None:
     result = tmp_path / "result.ndjson"
     line = (COHORT, "--template", TEMPLATE, "--institution", "tartu", "--yes", "--out", str(result))
     assert batch(*line) == Code.FINE
@@ -69,7 +69,7 @@ def _valid(client: Client, credential: str) -> dict[str, object]:
 
 
 def test_a_fault_is_shown_with_its_row_and_nothing_is_issued(
-    tmp_path: Path, nation: Nation, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, nation: DemoNode, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "faulty.csv"
     file.write_text("given_name,family_name,workload.ects\nMari,Maasikas,2\nJaan,,fifty\n")
@@ -84,7 +84,7 @@ def test_a_fault_is_shown_with_its_row_and_nothing_is_issued(
     assert json.loads(capsys.readouterr().out)["faulty"] == 1
 
 
-def test_without_a_yes_it_is_only_checked(nation: Nation, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_yes_it_is_only_checked(nation: DemoNode, capsys: pytest.CaptureFixture[str]) -> None:
     with nation.client() as client:
         before = len(client.pages("/issuer/cohorts"))
         assert batch(COHORT, "--template", TEMPLATE, "--institution", "tartu") == Code.FINE
@@ -93,7 +93,7 @@ def test_without_a_yes_it_is_only_checked(nation: Nation, capsys: pytest.Capture
 
 
 def test_a_cohort_that_was_left_alone_is_watched_again(
-    tmp_path: Path, nation: Nation, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, nation: DemoNode, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "many.csv"
     file.write_bytes(csv(200))

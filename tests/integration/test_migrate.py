@@ -23,7 +23,7 @@ from pymongo import MongoClient
 from services.cli import app as command
 from services.cli.exit_codes import Code
 from services.cli.node import migration
-from services.cli.node.migration import NOT_DATA, Plan, StoresDiffer, state_hashes
+from services.cli.node.migration import NOT_DATA, MigrationPlan, StoresDiffer, state_hashes
 from services.node import SERVICES, collections_of
 from services.verifier.repository import FACTS
 from shared.bus.port import Message
@@ -77,9 +77,9 @@ def _no_variable_names_a_node(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def plan(home: Home, target: str) -> Plan:
+def plan(home: Home, target: str) -> MigrationPlan:
     made = home.settings
-    return Plan(f"{made.federation}/{made.node}", made.store, target, target, SERVICES)
+    return MigrationPlan(f"{made.federation}/{made.node}", made.store, target, target, SERVICES)
 
 
 def moved(home: Home, store: str, bus: str) -> Home:

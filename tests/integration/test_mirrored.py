@@ -172,7 +172,7 @@ async def test_a_neighbour_without_http_is_heard_by_the_mirror_and_the_doctor_sa
             monkeypatch.setenv(f"TESTAMUR_{name}", value)
         assert await asyncio.to_thread(run, ["doctor", "--json"]) == Code.REFUSED
         said = {one["what"]: one for one in json.loads(capsys.readouterr().out)}
-        assert "only the mirror brings its news" in said["node ee"]["said"]
+        assert "only the mirror brings its news" in said["node ee"]["detail"]
         assert not said["node ee"]["well"]
 
 

@@ -18,7 +18,7 @@ import pytest
 from services.cli import local
 from services.cli.app import run
 from services.cli.demo import world
-from services.cli.demo.world import Nation, once_known, until
+from services.cli.demo.world import DemoNode, once_known, until
 from services.cli.exit_codes import Code
 from services.cli.registry.institutions import accredit_with_key
 from shared.client import Client, ProblemError
@@ -40,17 +40,17 @@ def _free_port() -> int:
         return int(held.getsockname()[1])
 
 
-def _nation(folder: Path) -> Nation:
+def _nation(folder: Path) -> DemoNode:
     port = _free_port()
     home = folder / "testamur-ee"
     settings = NodeSettings.load(
         node="ee", home=home, port=port, checkpoint_interval=1, log_level="error", rate_per_second=1000.0, rate_burst=5000
     )
-    return Nation("ee", "Estonia", settings)
+    return DemoNode("ee", "Estonia", settings)
 
 
 @pytest.fixture(scope="module")
-def nation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nation]:
+def nation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoNode]:
     """A running node with one accredited university."""
     running = _nation(tmp_path_factory.mktemp("node"))
     running.start()
@@ -64,7 +64,7 @@ def nation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nation]:
 
 
 @pytest.fixture
-def at_home(nation: Nation, monkeypatch: pytest.MonkeyPatch) -> None:
+def at_home(nation: DemoNode, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line stands beside the node's folder."""
     for name in [name for name in os.environ if name.startswith("TESTAMUR_")]:
         monkeypatch.delenv(name)
@@ -86,7 +86,7 @@ def _verified(name: str, expected: Code) -> int:
     return until(lambda: run(["verify", name]), lambda code: code == expected)[0]
 
 
-def test_one_address_shows_where_everything_is(nation: Nation) -> None:
+def test_one_address_shows_where_everything_is(nation: DemoNode) -> None:
     index = httpx2.get(nation.url).json()
     assert [one["path"] for one in index["services"]] == ["/registry", "/issuer", "/verifier", "/notifier"]
     for one in index["services"]:
@@ -94,27 +94,27 @@ def test_one_address_shows_where_everything_is(nation: Nation) -> None:
         assert httpx2.get(one["docs"]).status_code == 200
 
 
-def test_the_whole_node_is_ready_when_every_service_is(nation: Nation) -> None:
+def test_the_whole_node_is_ready_when_every_service_is(nation: DemoNode) -> None:
     assert httpx2.get(f"{nation.url}/healthz").json()["status"] == "alive"
     assert httpx2.get(f"{nation.url}/readyz").json()["status"] == "ready"
     for service in ("registry", "issuer", "verifier", "notifier"):
         assert httpx2.get(f"{nation.url}/{service}/readyz").json()["service"] == service
 
 
-def test_metrics_of_all_services_are_read_at_one_place(nation: Nation) -> None:
+def test_metrics_of_all_services_are_read_at_one_place(nation: DemoNode) -> None:
     counted = httpx2.get(f"{nation.url}/metrics").text
     assert "testamur_registry_request_seconds" in counted
     assert "testamur_issuer_request_seconds" in counted
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/registry/nothing", "/registry", "/%ff", "/issuer/%00", "/../etc/passwd"])
-def test_what_is_not_there_is_a_problem_document_wherever_it_is_asked(nation: Nation, path: str) -> None:
+def test_what_is_not_there_is_a_problem_document_wherever_it_is_asked(nation: DemoNode, path: str) -> None:
     answer = httpx2.get(f"{nation.url}{path}")
     assert answer.status_code in (400, 404)
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-def test_the_client_raises_the_problem_with_its_document(nation: Nation) -> None:
+def test_the_client_raises_the_problem_with_its_document(nation: DemoNode) -> None:
     with nation.client() as client, pytest.raises(ProblemError) as raised:
         client.status("0d1f5a52-7a0e-4a7c-9d68-0e7f3d5f7b11")
     assert raised.value.status == 404
@@ -168,7 +168,7 @@ def test_the_signed_credential_alone_goes_to_standard_output(capsys: pytest.Capt
 
 
 @pytest.mark.usefixtures("at_home")
-def test_a_dry_run_of_issuing_issues_nothing(nation: Nation, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_of_issuing_issues_nothing(nation: DemoNode, capsys: pytest.CaptureFixture[str]) -> None:
     with nation.client() as client:
         before = len(client.pages("/issuer/credentials"))
         assert run(["issue", str(DRAFT), "--institution", "tartu", "--check"]) == Code.FINE
@@ -209,7 +209,7 @@ def test_a_neighbour_that_waits_for_news_does_not_hold_up_the_end(tmp_path: Path
     poll.start()
     until(lambda: httpx2.get(f"{nation.url}/healthz").status_code, lambda _: False, patience=0.3)
     nation.stop()
-    poll.join(world.PATIENCE)
+    poll.join(world.WAIT_SECONDS)
     assert answers == [503]
 
 
@@ -233,7 +233,7 @@ def test_sigterm_ends_a_real_node_and_loses_nothing_that_was_acknowledged(tmp_pa
         refs = [once_known(lambda: client.issue("tartu", draft))["ref"]]
         refs += [client.issue("tartu", draft)["ref"] for _ in range(20)]
     node.send_signal(signal.SIGTERM)
-    assert node.wait(world.PATIENCE) == Code.FINE
+    assert node.wait(world.WAIT_SECONDS) == Code.FINE
 
     node = start()
     with Client(settings.public_url, local.access_token(settings)) as client:
@@ -241,7 +241,7 @@ def test_sigterm_ends_a_real_node_and_loses_nothing_that_was_acknowledged(tmp_pa
             standing, _ = until(lambda ref=ref: client.credential(ref)["status"], lambda status: status == "registered")  # type: ignore[misc]
             assert standing == "registered"
     node.send_signal(signal.SIGTERM)
-    assert node.wait(world.PATIENCE) == Code.FINE
+    assert node.wait(world.WAIT_SECONDS) == Code.FINE
 
 
 def test_one_service_alone_answers_under_the_same_path(tmp_path: Path) -> None:
@@ -258,4 +258,4 @@ def test_one_service_alone_answers_under_the_same_path(tmp_path: Path) -> None:
         assert httpx2.get(f"http://127.0.0.1:{port}/issuer/healthz").status_code == 404
     finally:
         node.send_signal(signal.SIGTERM)
-        assert node.wait(world.PATIENCE) == Code.FINE
+        assert node.wait(world.WAIT_SECONDS) == Code.FINE

@@ -80,7 +80,7 @@ def test_topics_are_made_in_three_copies_and_one_with_fewer_is_named_and_left(
     assert {there[topic].replication for topic in others} == {3}
     assert {there[topic].settings["min.insync.replicas"] for topic in others} == {"2"}
     assert there[trust].replication == 1
-    doctor = {one["what"]: one["said"] for one in _said(capsys, "doctor", "--url", "http://127.0.0.1:9")}
+    doctor = {one["what"]: one["detail"] for one in _said(capsys, "doctor", "--url", "http://127.0.0.1:9")}
     assert "replication is 1, and should be 3" in doctor[f"topic {trust}"]
     assert "5 of 6" in doctor["bus"]
 

@@ -154,7 +154,7 @@ async def test_it_is_held_in_words_until_somebody_has_what_is_missing(
         assert "status 1" in ready.json()["waiting"]["log"]
         asked = ["doctor", "--json", "--url", one.settings.public_url, "--token", ee.token()]
         assert await asyncio.to_thread(run, asked) == Code.REFUSED
-        said = {finding["what"]: finding["said"] for finding in json.loads(capsys.readouterr().out)}
+        said = {finding["what"]: finding["detail"] for finding in json.loads(capsys.readouterr().out)}
         assert "the bus holds entries that are not here" in said["registry"]
         for service, path, body in (
             ("registry", f"/credentials/{ref}/suspend", {"reason": "error"}),

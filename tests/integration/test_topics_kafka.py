@@ -84,7 +84,7 @@ def test_what_differs_is_named_and_what_would_cost_records_waits_for_a_yes(
     admin.create(status, {"retention.ms": "-1", "max.message.bytes": "1000"})
     admin.create(topic_name(node, "issuance"), {"cleanup.policy": "compact"})
     run(["doctor", "--json", "--url", "http://127.0.0.1:9"])
-    said = {one["what"]: one["said"] for one in _json(capsys)}
+    said = {one["what"]: one["detail"] for one in _json(capsys)}
     assert f"topic {topic_name(node, 'trust')}" in said
     assert "should be" in said[f"topic {status}"]
 
@@ -98,7 +98,7 @@ def test_what_differs_is_named_and_what_would_cost_records_waits_for_a_yes(
     run(["doctor", "--json", "--url", "http://127.0.0.1:9"])
     (bus,) = [one for one in _json(capsys) if one["what"] == "bus"]
     assert bus["well"]
-    assert "6 of 6" in bus["said"]
+    assert "6 of 6" in bus["detail"]
 
 
 def test_a_topic_of_several_partitions_is_named_and_left_alone(

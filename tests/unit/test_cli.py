@@ -13,7 +13,7 @@ import pytest
 
 from services.cli import app as command
 from services.cli.demo.command import exit_code
-from services.cli.demo.stage import EXAMPLE, Outcome
+from services.cli.demo.stage import EXAMPLE, SceneOutcome
 from services.cli.exit_codes import OF_VERDICT, Code
 from shared.clock import SystemClock
 from shared.home.folder import Home
@@ -224,7 +224,7 @@ def test_the_commission_s_own_sample_lacks_quality_assurance_and_passes_once_it_
 
 
 def test_the_demo_fails_when_one_answer_is_not_the_expected_one() -> None:
-    good, bad = Outcome("a", "valid", "valid", 0.0), Outcome("b", "invalid (revoked)", "valid", 0.0)
+    good, bad = SceneOutcome("a", "valid", "valid", 0.0), SceneOutcome("b", "invalid (revoked)", "valid", 0.0)
     assert exit_code([good, good]) == Code.FINE
     assert exit_code([good, bad]) == Code.REFUSED
     assert exit_code([]) == Code.REFUSED

@@ -240,6 +240,6 @@ def test_a_large_picture_is_no_fault_and_too_large_a_file_is_told_its_limit() ->
         return sealed(document(displayParameter={"id": "urn:x:1", "type": "DisplayParameter", "background": content}))
 
     assert found(verify_seal(pictured(400_000), NOW), 1) == (Outcome.PASSED, None)
-    refused = verify_seal(pictured(jades.LARGEST), NOW)
+    refused = verify_seal(pictured(jades.LARGEST_BYTES), NOW)
     assert refused.verdict is Verdict.INVALID
     assert "pictures" in refused.checks[0].detail

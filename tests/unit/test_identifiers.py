@@ -10,7 +10,7 @@ import pytest
 from shared.events.base import Event
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
-from shared.trust.identifiers import Contest, Nation, contest
+from shared.trust.identifiers import Contest, NodeBook, contest
 from shared.trust.nodes import Left
 from tests.unit.verification_scene import NOW, accredited, book, node, withdrawn
 
@@ -18,13 +18,13 @@ ETER = ("eter", "EE0001")
 LISBON = LocalSigner.generate(Purpose.ROOT).public_jwk
 
 
-def estonia(**changes: Any) -> Nation:
-    return Nation(node(), book(accredited(**{"identifiers": {"eter": "EE0001"}, **changes})))
+def estonia(**changes: Any) -> NodeBook:
+    return NodeBook(node(), book(accredited(**{"identifiers": {"eter": "EE0001"}, **changes})))
 
 
-def portugal(*more: Event, listed: dict[str, Any] | None = None, **changes: Any) -> Nation:
+def portugal(*more: Event, listed: dict[str, Any] | None = None, **changes: Any) -> NodeBook:
     said = accredited(**{"identifiers": {"eter": "EE0001"}, "country": "PT", **changes})
-    return Nation(node(name="pt", jurisdictions=("PT",), roots=(LISBON,), **(listed or {})), book(said, *more))
+    return NodeBook(node(name="pt", jurisdictions=("PT",), roots=(LISBON,), **(listed or {})), book(said, *more))
 
 
 def test_one_identifier_of_two_nations_is_contested_for_both() -> None:
@@ -53,7 +53,7 @@ def test_another_way_of_writing_it_is_no_way_around(written: dict[str, str]) -> 
     ],
     ids=["none", "others", "withdrawn", "over", "not yet", "no country of its own", "suspended", "left"],
 )
-def test_a_claim_that_is_not_in_force_or_not_its_to_make_contests_nothing(other: Nation) -> None:
+def test_a_claim_that_is_not_in_force_or_not_its_to_make_contests_nothing(other: NodeBook) -> None:
     assert contest(estonia(), "tartu", [other], {}, NOW) is None
 
 

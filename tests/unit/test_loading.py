@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from services import cli
-from services.cli.command_table import GROUPS, MODULES, held
+from services.cli.command_table import GROUPS, MODULES, load
 from services.node import SERVICES
 from tests.shared_data import ROOT
 
@@ -25,7 +25,7 @@ def loaded(code: str) -> set[str]:
 
 
 def test_every_command_stands_in_the_table_under_the_module_that_holds_it() -> None:
-    assert {module: tuple(held(module).commands) for module in MODULES} == dict(MODULES)
+    assert {module: tuple(load(module).commands) for module in MODULES} == dict(MODULES)
     every = [import_module(module.name) for module in walk_packages(cli.__path__, "services.cli.")]
     holding = {
         module.__name__.removeprefix("services.cli.")

@@ -217,4 +217,4 @@ def test_the_doctor_names_a_broker_that_does_not_answer(
     run(["doctor", "--json", "--url", f"http://127.0.0.1:{port}"])
     (bus,) = [one for one in json.loads(capsys.readouterr().out) if one["what"] == "bus"]
     assert not bus["well"]
-    assert "No broker answers" in bus["said"]
+    assert "No broker answers" in bus["detail"]

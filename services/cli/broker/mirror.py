@@ -2,7 +2,7 @@
 
     mirror config --cluster ee=HOST:PORT --cluster pt=HOST:PORT --only-into pt > mm2.properties
 
-Each nation best runs a MirrorMaker of its own beside its own cluster, which fetches what the others say (`--only-into`). It
+Each node best runs a MirrorMaker of its own beside its own cluster, which fetches what the others say (`--only-into`). It
 may read the others' public topics and nothing else there; `testamur topics apply` gives those rights.
 """
 
@@ -58,7 +58,7 @@ def config(cluster: Cluster, only_into: OnlyInto = None, node: NodeName = None, 
         if url.user:
             note(f"MirrorMaker takes its password at {name} from the environment: {password_variable(name)}.")
     if len(targets) > 1:
-        note("Each nation best runs a mirror of its own: --only-into NODE writes that file.")
+        note("Each node best runs a mirror of its own: --only-into NODE writes that file.")
 
 
 def _list(settings: NodeSettings) -> FederationList:

@@ -53,14 +53,14 @@ Whole = Annotated[
 ]
 
 
-class Plan(NamedTuple):
+class TopicsPlan(NamedTuple):
     """What differs on a broker, and why no rights are planned where none are."""
 
     topics: list[Difference]
     copies: int
     rights: list[Right]
     beside: list[Right]
-    said: str
+    note: str
 
     @property
     def settled(self) -> bool:
@@ -79,7 +79,7 @@ def plan(
 ) -> None:
     """Show what `apply` would do, and do nothing. Exit code 0 when nothing differs, 1 when something does."""
     settings, admin = _open(node, home, as_json=as_json)
-    found = _plan(settings, admin, acls, principal_prefix, whole=whole_node)
+    found = _plan(settings, admin, acls, principal_prefix, whole_node=whole_node)
     _show(admin, found, as_json=as_json)
     raise typer.Exit(Code.FINE if found.settled else Code.REFUSED)
 
@@ -96,9 +96,9 @@ def apply(
 ) -> None:
     """Make topics and give rights, as `plan` shows. Exit code 0 when nothing differs afterwards, 1 when something does."""
     settings, admin = _open(node, home, as_json=as_json)
-    found = _plan(settings, admin, acls, principal_prefix, whole=whole_node)
+    found = _plan(settings, admin, acls, principal_prefix, whole_node=whole_node)
     _carry_out(admin, found, yes=yes)
-    left = _shown_after(lambda: _plan(settings, admin, acls, principal_prefix, whole=whole_node))
+    left = _shown_after(lambda: _plan(settings, admin, acls, principal_prefix, whole_node=whole_node))
     _show(admin, left, as_json=as_json)
     raise typer.Exit(Code.FINE if left.settled else Code.REFUSED)
 
@@ -125,7 +125,7 @@ def _neighbours(settings: NodeSettings) -> list[str]:
     return [node.name for node in nodes if node.name != settings.node and node.status != "left"]
 
 
-def _plan(settings: NodeSettings, admin: Admin, acls: bool | None, prefix: str, *, whole: bool) -> Plan:
+def _plan(settings: NodeSettings, admin: Admin, acls: bool | None, prefix: str, *, whole_node: bool) -> TopicsPlan:
     topics = wanted_topics(settings)
     seen = admin.look(topics)
     if seen.hidden:
@@ -135,19 +135,19 @@ def _plan(settings: NodeSettings, admin: Admin, acls: bool | None, prefix: str, 
         )
     differing = differences(topics, seen.there, seen.copies)
     if acls is False or (acls is None and not admin.identified):
-        said = "" if acls is False else "No rights are planned, since TESTAMUR_BUS names no user: --acls plans them."
-        return Plan(differing, seen.copies, [], [], said)
+        why = "" if acls is False else "No rights are planned, since TESTAMUR_BUS names no user: --acls plans them."
+        return TopicsPlan(differing, seen.copies, [], [], why)
     given = admin.rights()
     if given is None:
-        said = "This broker checks no rights: it has no authorizer. So none are planned."
-        return Plan(differing, seen.copies, [], [], said)
-    wanted = rights_of(settings.node, _neighbours(settings), prefix, whole=whole)
-    held = set(given)
-    missing = [right for right in wanted if right not in held]
-    return Plan(differing, seen.copies, missing, writers_beside(wanted, given, topics), "")
+        why = "This broker checks no rights: it has no authorizer. So none are planned."
+        return TopicsPlan(differing, seen.copies, [], [], why)
+    wanted = rights_of(settings.node, _neighbours(settings), prefix, whole=whole_node)
+    present = set(given)
+    missing = [right for right in wanted if right not in present]
+    return TopicsPlan(differing, seen.copies, missing, writers_beside(wanted, given, topics), "")
 
 
-def _carry_out(admin: Admin, found: Plan, *, yes: bool) -> None:
+def _carry_out(admin: Admin, found: TopicsPlan, *, yes: bool) -> None:
     """Do what the plan says, and say each thing that was done."""
     for one in found.topics:
         if one.missing:
@@ -162,7 +162,7 @@ def _carry_out(admin: Admin, found: Plan, *, yes: bool) -> None:
         note(f"Gave {len(found.rights)} rights to {principals} users.")
 
 
-def _shown_after(plan: Callable[[], Plan]) -> Plan:
+def _shown_after(plan: Callable[[], TopicsPlan]) -> TopicsPlan:
     """What still differs. A broker shows what it made a moment after it said so: what is missing is looked for again."""
     for _ in range(LOOKS):
         found = plan()
@@ -176,11 +176,11 @@ def _doable(one: Difference, *, yes: bool) -> bool:
     return one.changeable and (yes or not one.drops)
 
 
-def _show(admin: Admin, found: Plan, *, as_json: bool) -> None:
+def _show(admin: Admin, found: TopicsPlan, *, as_json: bool) -> None:
     for right in found.beside:
         note(f"{right.principal} may {right.operation} {right.name} too; it is left as it is.", "yellow")
-    if found.said:
-        note(found.said)
+    if found.note:
+        note(found.note)
     if as_json:
         print_json(_document(admin, found))
         return
@@ -194,13 +194,13 @@ def _show(admin: Admin, found: Plan, *, as_json: bool) -> None:
     out.print(Group(*tables))
 
 
-def _document(admin: Admin, found: Plan) -> dict[str, Any]:
+def _document(admin: Admin, found: TopicsPlan) -> dict[str, Any]:
     return {
         "broker": admin.shown,
         "topics": [{**one._asdict(), "what_to_do": _step(one)} for one in found.topics],
         "rights": [right._asdict() for right in found.rights],
         "writers_beside": [right._asdict() for right in found.beside],
-        "detail": found.said,
+        "detail": found.note,
     }
 
 

@@ -50,7 +50,7 @@ SHOWN = 50
 STOPPING = 503
 """What a node answers that is about to stop."""
 
-PATIENCE = 5
+RECONNECTIONS = 5
 """How often a broken connection is made again before the watching ends; the job goes on all the same."""
 
 
@@ -112,7 +112,7 @@ def _asked(
     if template is not None:
         asked["template"] = written.read(read_file(template, written.LARGEST_JSON))
     further = {"offer": offer, "formats": form}
-    return asked | {name: said for name, said in further.items() if said}
+    return asked | {name: value for name, value in further.items() if value}
 
 
 def _require_faultless(found: dict[str, Any], *, as_json: bool) -> None:
@@ -122,10 +122,10 @@ def _require_faultless(found: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         answer(found, clean, as_json=True)
     elif lines:
-        said = rows(("row", "path", "rule", "message"), lines[:SHOWN], "")
+        table = rows(("row", "path", "rule", "message"), lines[:SHOWN], "")
         more = f"\n{len(lines) - SHOWN} further faults are not shown." if len(lines) > SHOWN else ""
         total = f"{found['faulty']} of {found['rows']} rows have faults; nothing was issued.{more}"
-        answer(found, Group(said, Text(total, style="red")), as_json=False)
+        answer(found, Group(table, Text(total, style="red")), as_json=False)
     else:
         err.print(clean)
     if found["faulty"]:
@@ -157,11 +157,11 @@ def _watched(node: Client, cohort: str, *, quiet: bool) -> dict[str, Any]:
 
 def _told_of(node: Client, cohort: str) -> Iterator[dict[str, Any]]:
     """The cohort's progress, over as many connections as it takes."""
-    left = PATIENCE
+    left = RECONNECTIONS
     while True:
         try:
             for stands in node.cohort_progress(cohort):
-                left = PATIENCE
+                left = RECONNECTIONS
                 yield stands
             return
         except (NodeUnreachable, ProblemError) as error:
@@ -184,5 +184,7 @@ def _fetch(node: Client, cohort: str, out: Path | None, *, to_stdout: bool) -> N
 
 
 def _told(stands: dict[str, Any]) -> str:
-    said = {name: stands[name] for name in ("issued", "refused", "erased")}
-    return f"{stands['state']}: " + ", ".join(f"{count} {name}" for name, count in said.items() if count or name == "issued")
+    counts = {name: stands[name] for name in ("issued", "refused", "erased")}
+    return f"{stands['state']}: " + ", ".join(
+        f"{count} {name}" for name, count in counts.items() if count or name == "issued"
+    )

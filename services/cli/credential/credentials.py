@@ -12,7 +12,7 @@ import typer
 from rich.console import Group
 from rich.text import Text
 
-from services.cli.credential.drafts import From, Settings, Source, read_draft, read_file
+from services.cli.credential.drafts import DraftSource, From, Settings, read_draft, read_file
 from services.cli.credential.sealed import LARGEST_SEALED, Shapes, TrustedLists, looks_sealed, verify_sealed
 from services.cli.datetimes import in_utc
 from services.cli.exit_codes import OF_VERDICT
@@ -49,7 +49,7 @@ Out = Annotated[Path | None, typer.Option("--out", help="Write the signed creden
 def issue(
     file: File,
     institution: Annotated[str, typer.Option(help="Which institution issues it, such as tartu.")],
-    source: From = Source.DRAFT,
+    source: From = DraftSource.DRAFT,
     settings: Settings = None,
     offer: Annotated[
         str | None, typer.Option(help="Issue from this offer; the file says what is the learner's own.")
@@ -65,7 +65,7 @@ def issue(
     token: Token = None,
 ) -> None:
     """Issue a credential from a file. The signed credential goes to standard output."""
-    draft = read_draft(file, source, settings, quiet=as_json, whole=offer is None)
+    draft = read_draft(file, source, settings, quiet=as_json, complete=offer is None)
     check_out(out)
     more = {"offer": offer} if offer else {}
     with connect(url, token) as node:
@@ -75,14 +75,14 @@ def issue(
             answer(found, Text("It can be issued.", style="green"), as_json=as_json)
             return
         issued = node.issue(institution, draft, **more, **({"formats": form} if form else {}))
-    hand_over(issued, out, as_json=as_json)
+    print_issued(issued, out, as_json=as_json)
 
 
 @app.command()
 def correct(
     ref: Ref,
     file: File,
-    source: From = Source.DRAFT,
+    source: From = DraftSource.DRAFT,
     settings: Settings = None,
     out: Out = None,
     as_json: AsJson = False,
@@ -98,7 +98,7 @@ def correct(
         f"{ref} is superseded as soon as the new one is registered. Beyond ten an hour it waits for a second person:"
         f" `testamur revoke --confirm {issued['ref']} --yes`."
     )
-    hand_over(issued, out, as_json=as_json)
+    print_issued(issued, out, as_json=as_json)
 
 
 @app.command()
@@ -145,7 +145,7 @@ def check_out(out: Path | None) -> None:
         raise OutUnwritable(f"{out} cannot be written, so nothing was issued. Name another file with --out.")
 
 
-def hand_over(issued: dict[str, Any], out: Path | None, *, as_json: bool) -> None:
+def print_issued(issued: dict[str, Any], out: Path | None, *, as_json: bool) -> None:
     """The credential to where it was asked for, the rest of the answer to the person."""
     compact = str(issued["credential"])
     note(

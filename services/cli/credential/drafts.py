@@ -16,7 +16,7 @@ from shared.errors import Invalid, Malformed
 from shared.formats.elm import read as elm
 
 
-class Source(StrEnum):
+class DraftSource(StrEnum):
     """What kind of file it is."""
 
     DRAFT = "draft"
@@ -29,14 +29,14 @@ class FileUnreadable(Invalid):
     title = "The file cannot be read."
 
 
-From = Annotated[Source, typer.Option("--from", help="draft: our YAML or JSON; elm: an unsigned ELM 3 document.")]
+From = Annotated[DraftSource, typer.Option("--from", help="draft: our YAML or JSON; elm: an unsigned ELM 3 document.")]
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Set a member: workload.hours=52. May be repeated.")]
 
 LARGEST_CREDENTIAL = 256 * 1024
 """Bytes of a signed credential; the door takes no larger one."""
 
 
-def read_file(path: Path, limit: int = elm.LARGEST) -> bytes:
+def read_file(path: Path, limit: int = elm.LARGEST_BYTES) -> bytes:
     """The bytes of a file, `-` being standard input; one byte over `limit` at most. Raises `FileUnreadable`."""
     try:
         if str(path) == "-":
@@ -48,7 +48,7 @@ def read_file(path: Path, limit: int = elm.LARGEST) -> bytes:
 
 
 def read_draft(
-    path: Path, source: Source, settings: list[str] | None, *, quiet: bool = False, whole: bool = True
+    path: Path, source: DraftSource, settings: list[str] | None, *, quiet: bool = False, complete: bool = True
 ) -> dict[str, Any]:
     """The draft in a file with `--set` applied. A whole one is checked here already, so what lacks something is not sent.
 
@@ -56,12 +56,12 @@ def read_draft(
     `IncompleteCredential`, `MalformedCredential`, `IncoherentCredential`, or what reading raises.
     """
     raw = read_file(path)
-    found = elm.to_draft(raw) if source is Source.ELM else written.read(raw)
-    if source is Source.DRAFT and "@context" in found:
+    found = elm.to_draft(raw) if source is DraftSource.ELM else written.read(raw)
+    if source is DraftSource.DRAFT and "@context" in found:
         raise Malformed("This is JSON-LD and no draft. If it is an unsigned document of the ELM, add --from elm.")
     for setting in settings or ():
         found = draft.apply_set(found, setting)
-    if not whole:
+    if not complete:
         return found
     try:
         draft.build(found, SystemClock().now())

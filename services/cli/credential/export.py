@@ -18,7 +18,7 @@ from shared.verification.presented import recognise
 app = typer.Typer()
 
 
-class Target(StrEnum):
+class ExportTarget(StrEnum):
     """In which form."""
 
     ELM = "elm"
@@ -33,17 +33,21 @@ class NotRead(Malformed):
 @app.command()
 def export(
     file: File,
-    to: Annotated[Target, typer.Option("--to", help="elm: an unsigned document for the Europass tools.")] = Target.ELM,
+    to: Annotated[
+        ExportTarget, typer.Option("--to", help="elm: an unsigned document for the Europass tools.")
+    ] = ExportTarget.ELM,
     out: Out = None,
 ) -> None:
     """Write what a credential says in another form. Nothing is verified and no node is asked; the copy carries no seal."""
-    assert to is Target.ELM
+    assert to is ExportTarget.ELM
     presented = recognise(read_file(file, LARGEST_CREDENTIAL).strip())
-    said = presented.credential
-    if said is None:
+    credential = presented.credential
+    if credential is None:
         raise NotRead(presented.detail or "Give the signed credential as its holder has it.")
     check_out(out)
-    document = orjson.dumps(elm_export.to_elm(said.award, said.ref, said.valid_from), option=orjson.OPT_INDENT_2)
+    document = orjson.dumps(
+        elm_export.to_elm(credential.award, credential.ref, credential.valid_from), option=orjson.OPT_INDENT_2
+    )
     note("An unsigned copy: seal it with the Europass tools. The credential itself stays the original.")
     if out is None:
         print(document.decode())

@@ -13,7 +13,7 @@ from services.cli.exit_codes import OF_VERDICT
 from services.cli.output import answer, fields, report, verdict
 from shared.clock import SystemClock
 from shared.seals import trusted_list
-from shared.seals.jades import LARGEST as LARGEST_SEALED
+from shared.seals.jades import LARGEST_BYTES as LARGEST_SEALED
 from shared.seals.jades import looks_sealed
 from shared.verification.sealed.verify import verify_seal
 
@@ -33,7 +33,7 @@ Shapes = Annotated[
 
 def verify_sealed(raw: bytes, lists: list[Path], shapes: Path | None = None, *, as_json: bool) -> NoReturn:
     """Say what can be said of a sealed file, and leave with the verdict's exit code."""
-    given = [trusted_list.read(read_file(path, trusted_list.LARGEST)) for path in lists]
+    given = [trusted_list.read(read_file(path, trusted_list.LARGEST_BYTES)) for path in lists]
     found = verify_seal(raw, SystemClock().now(), given, shapes=shapes).to_dict()
     roles: dict[str, Any] = next((step["evidence"] for step in found["steps"] if step["number"] == 7), {})
     answer(found, Group(verdict(found), report(found), fields(roles)), as_json=as_json)

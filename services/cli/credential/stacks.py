@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli.credential.credentials import Out, check_out, hand_over
-from services.cli.credential.drafts import LARGEST_CREDENTIAL, Settings, Source, read_draft, read_file
+from services.cli.credential.credentials import Out, check_out, print_issued
+from services.cli.credential.drafts import LARGEST_CREDENTIAL, DraftSource, Settings, read_draft, read_file
 from services.cli.local import AsJson
 from services.cli.remote import Token, Url, connect
 
@@ -28,9 +28,9 @@ def stack(
     token: Token = None,
 ) -> None:
     """Issue a larger credential from parts. Its learner and its credits are the parts', unless the draft says them."""
-    said = read_draft(draft, Source.DRAFT, settings, whole=False) if draft else {}
+    larger = read_draft(draft, DraftSource.DRAFT, settings, complete=False) if draft else {}
     small = [read_file(path, LARGEST_CREDENTIAL).decode("ascii", "replace").strip() for path in parts]
     check_out(out)
     with connect(url, token) as node:
-        issued = node.stack(institution, small, said, **({"offer": offer} if offer else {}))
-    hand_over(issued, out, as_json=as_json)
+        issued = node.stack(institution, small, larger, **({"offer": offer} if offer else {}))
+    print_issued(issued, out, as_json=as_json)

@@ -17,12 +17,12 @@ from services.cli.local import AsJson
 from services.cli.output import err, out, print_json
 
 if TYPE_CHECKING:
-    from services.cli.demo.stage import Outcome, Stage
+    from services.cli.demo.stage import SceneOutcome, Stage
     from services.cli.demo.world import World
 
 app = typer.Typer()
 
-COMEBACK = 90.0
+HEARD_AGAIN_SECONDS = 90.0
 """Seconds within which a nation that was silent is heard again at the latest: others ask it ever more rarely."""
 
 
@@ -56,12 +56,12 @@ def _perform(world: World, seed: int, *, serve: bool, as_json: bool) -> Code:
     return exit_code(outcomes)
 
 
-def exit_code(outcomes: list[Outcome]) -> Code:
+def exit_code(outcomes: list[SceneOutcome]) -> Code:
     """Refused as soon as one answer was not the expected one, or none was given."""
     return Code.FINE if outcomes and all(outcome.as_expected for outcome in outcomes) else Code.REFUSED
 
 
-def _conclude(outcomes: list[Outcome], *, as_json: bool) -> None:
+def _conclude(outcomes: list[SceneOutcome], *, as_json: bool) -> None:
     wrong = [outcome for outcome in outcomes if not outcome.as_expected]
     if as_json:
         print_json([{**asdict(outcome), "as_expected": outcome.as_expected} for outcome in outcomes])
@@ -70,8 +70,8 @@ def _conclude(outcomes: list[Outcome], *, as_json: bool) -> None:
     if not wrong:
         out.print(Text(f"All {len(outcomes)} answers came out as they should.", style="bold green"))
     for outcome in wrong:
-        said = f"{outcome.shown}: it should be {outcome.expected}, and was {outcome.answered}"
-        out.print(Text(said, style="bold red"))
+        line = f"{outcome.shown}: it should be {outcome.expected}, and was {outcome.answered}"
+        out.print(Text(line, style="bold red"))
 
 
 def _leave_up(stage: Stage) -> None:
@@ -81,7 +81,11 @@ def _leave_up(stage: Stage) -> None:
     world = stage.world
     err.print("\nEstonia comes back; Lisbon tries it again every few seconds.", style="dim")
     world.estonia.start()
-    until(lambda: stage.portugal.verify(stage.valid_credential), lambda said: said["verdict"] == "valid", COMEBACK)
+    until(
+        lambda: stage.portugal.verify(stage.valid_credential),
+        lambda report: report["verdict"] == "valid",
+        HEARD_AGAIN_SECONDS,
+    )
     err.print(Text("\nEstonia is back, Lisbon says valid again, and both nodes stay up until Ctrl-C.", style="bold"))
     for nation in world.nations:
         err.print(f"\n{nation.place}: {nation.url}", markup=False)

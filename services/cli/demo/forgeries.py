@@ -35,14 +35,14 @@ def one_byte_changed(credential: str, seed: int) -> tuple[str, str]:
 
 
 def of_an_unaccredited_institution(members: Mapping[str, Any], federation: str, node: str) -> str:
-    """Signed by a key that an institution of that node made for itself; the nation never heard of it."""
+    """Signed by a key that an institution of that node made for itself; the node never heard of it."""
     stranger = InstitutionId(federation, node, "academy-of-anything")
     renamed = _awarded_by(members, "Academy of Anything (specimen)")
     return signed_outside(renamed, stranger, LocalSigner.generate(Purpose.INSTITUTION))
 
 
 def of_an_unknown_nation(members: Mapping[str, Any], federation: str) -> str:
-    """Signed in the name of a nation that is in no federation list."""
+    """Signed in the name of a node that is in no federation list."""
     stranger = InstitutionId(federation, NOWHERE, "national-academy")
     renamed = _awarded_by(members, "National Academy of Nowhere (specimen)")
     return signed_outside(renamed, stranger, LocalSigner.generate(Purpose.INSTITUTION))

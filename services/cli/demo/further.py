@@ -26,7 +26,7 @@ COIMBRA: Mapping[str, Any] = {
     "country": "PT",
     "scope": {"credential_types": [MICRO_CREDENTIAL], "eqf_max": 8, "isced_f": []},
 }
-CALMLY = 0.1
+SLOW_POLL_SECONDS = 0.1
 """Seconds between two looks that the limits of a node count: a public search more than most."""
 
 LARGER = "Data science (specimen)"
@@ -38,19 +38,25 @@ def stack(stage: Stage) -> None:
     stage.scene("Stackable: two universities, two countries, one larger credential")
     accredit_with_key(stage.portugal, dict(COIMBRA))
     stage.estonia.publish_offer("tartu", "data-science", _offer(stage))
-    offered, took = until(lambda: stage.portugal.catalogue(text="data science"), bool, every=CALMLY)
+    offered, took = until(lambda: stage.portugal.catalogue(text="data science"), bool, every=SLOW_POLL_SECONDS)
     stage.check("Tartu's offer, in Lisbon's catalogue", "ee/tartu/data-science", _names(offered), took)
     statistics = {**stage.members, "title": "Statistics", "workload": {"ects": 3, "hours": 78}}
     body = {"legal_name": COIMBRA["name"], "country": "PT"}
     abroad = once_known(lambda: stage.portugal.issue("coimbra", {**statistics, "awarding_body": body}))
-    until(lambda: stage.estonia.verify(abroad["credential"])["verdict"], lambda said: said == "valid", every=CALMLY)
+    until(
+        lambda: stage.estonia.verify(abroad["credential"])["verdict"],
+        lambda verdict: verdict == "valid",
+        every=SLOW_POLL_SECONDS,
+    )
     parts = [stage.valid_credential, abroad["credential"]]
-    whole = once_known(lambda: stage.estonia.stack("tartu", parts, offer="data-science"), CALMLY)["credential"]
+    larger = once_known(lambda: stage.estonia.stack("tartu", parts, offer="data-science"), SLOW_POLL_SECONDS)["credential"]
     stage.say("2 ECTS from Tartu and 3 from Coimbra, each verified in Tallinn, make 5: nothing counts twice.")
-    stage.expect("the larger credential, in Lisbon", whole, "valid")
+    stage.expect("the larger credential, in Lisbon", larger, "valid")
     stage.portugal.revoke(abroad["ref"], reason="error")
-    said, took = until(lambda: _of_parts(stage.estonia, whole), lambda found: found == "part-affected", every=CALMLY)
-    stage.check("the same, in Tallinn, after Coimbra revoked its part", "part-affected", said, took)
+    reason, took = until(
+        lambda: _of_parts(stage.estonia, larger), lambda found: found == "part-affected", every=SLOW_POLL_SECONDS
+    )
+    stage.check("the same, in Tallinn, after Coimbra revoked its part", "part-affected", reason, took)
 
 
 def europass(stage: Stage) -> None:

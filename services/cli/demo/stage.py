@@ -25,7 +25,7 @@ NOTICEABLE = 0.01
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SceneOutcome:
     """One answer: what was shown, what it should have been, what it was, and the seconds it took to become so."""
 
     shown: str
@@ -45,7 +45,7 @@ class Stage:
 
     world: World
     console: Console
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[SceneOutcome] = field(default_factory=list)
     valid_credential: str = ""
 
     @cached_property
@@ -79,7 +79,7 @@ class Stage:
 
     def check(self, shown: str, expected: str, answered: str, seconds: float, why: str = "") -> None:
         """Note an answer beside what it should be, and show it."""
-        outcome = Outcome(shown, expected, answered, seconds)
+        outcome = SceneOutcome(shown, expected, answered, seconds)
         self.outcomes.append(outcome)
         style = output.COLOURS.get(answered.partition(" ")[0], "bold green")
         line = Text("  ✓ " if outcome.as_expected else "  ✗ ", style="green" if outcome.as_expected else "bold red")

@@ -15,7 +15,7 @@ from typing import Any
 
 from services.cli import output
 from services.cli.demo import forgeries, further
-from services.cli.demo.stage import Outcome, Stage
+from services.cli.demo.stage import SceneOutcome, Stage
 from services.cli.demo.world import once_known, until
 from services.cli.registry.institutions import MICRO_CREDENTIAL, accredit_with_key
 from shared.client import ProblemError
@@ -40,7 +40,7 @@ MUSIC: Mapping[str, Any] = {
 """Accredited for music and performing arts (ISCED-F 0215), and for nothing else."""
 
 
-def tell(stage: Stage, seed: int) -> list[Outcome]:
+def tell(stage: Stage, seed: int) -> list[SceneOutcome]:
     """All scenes in their order; returns every outcome. `seed` decides which byte of a credential is forged."""
     _nations(stage)
     accredit(stage)
@@ -114,7 +114,7 @@ def _forgeries(stage: Stage, issued: Mapping[str, Any], seed: int) -> None:
     other = forgeries.of_another_field(stage.members, InstitutionId(stage.federation, "ee", slug), name, signer)
     stage.expect("the school of music, signing for it anyway", other, "invalid (field-out-of-scope)")
     nowhere = forgeries.of_an_unknown_nation(stage.members, stage.federation)
-    stage.expect("a nation that nobody knows", nowhere, "indeterminate (unknown-nation)")
+    stage.expect("a node that is in no federation list", nowhere, "indeterminate (unknown-nation)")
 
 
 def _refused_at_home(stage: Stage) -> None:

@@ -32,13 +32,13 @@ from shared.settings import NodeSettings
 T = TypeVar("T")
 
 FEDERATION = "demo"
-CHECKPOINT_INTERVAL = 1
+CHECKPOINT_SECONDS = 1
 """Seconds between a quiet nation's checkpoints; a minute outside the demo."""
-MAX_AGE = 6
+MAX_AGE_SECONDS = 6
 """Seconds of silence after which knowledge counts as stale; a quarter of an hour outside the demo."""
-PATIENCE = 15.0
+WAIT_SECONDS = 15.0
 """Seconds that the demo waits for anything before it says that it did not come."""
-EVERY = 0.005
+POLL_SECONDS = 0.005
 """Seconds between two looks while something is awaited; also how finely the demo measures."""
 
 _CLOCK = SystemClock()
@@ -77,14 +77,14 @@ class DemoNode:
         serving: Future[Callable[[], None]] = Future()
         self._thread = threading.Thread(target=lambda: uvloop.run(self._serve(serving)), name=self.name, daemon=True)
         self._thread.start()
-        self._end = serving.result(PATIENCE)
+        self._end = serving.result(WAIT_SECONDS)
 
     def stop(self) -> None:
         """End the node as SIGTERM would; its folder stays."""
         self._end()
         self._end = lambda: None
         if self._thread is not None:
-            self._thread.join(PATIENCE)
+            self._thread.join(WAIT_SECONDS)
 
     async def _serve(self, serving: Future[Callable[[], None]]) -> None:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
@@ -143,7 +143,7 @@ def build(folder: Path) -> World:
 
 
 def until(
-    look: Callable[[], T], good: Callable[[T], bool], patience: float = PATIENCE, every: float = EVERY
+    look: Callable[[], T], good: Callable[[T], bool], patience: float = WAIT_SECONDS, every: float = POLL_SECONDS
 ) -> tuple[T, float]:
     """Look again and again until it is good or patience ends; the last thing seen, and the seconds it took."""
     began = _CLOCK.monotonic()
@@ -155,7 +155,7 @@ def until(
         time.sleep(every)
 
 
-def once_known(act: Callable[[], T], every: float = EVERY) -> T:
+def once_known(act: Callable[[], T], every: float = POLL_SECONDS) -> T:
     """Do what a service refuses until it has heard of the institution, which takes it a moment."""
 
     def attempt() -> T | ProblemError:
@@ -183,8 +183,8 @@ def _settings(node: str, folder: Path, ports: list[int]) -> NodeSettings:
         port=mine,
         public_url=f"http://127.0.0.1:{mine}",
         fetch_allow=(f"127.0.0.1:{mine}", f"127.0.0.1:{other}"),
-        checkpoint_interval=CHECKPOINT_INTERVAL,
-        max_age=MAX_AGE,
+        checkpoint_interval=CHECKPOINT_SECONDS,
+        max_age=MAX_AGE_SECONDS,
         rate_per_second=1000.0,
         rate_burst=5000,
         log_level="error",

@@ -100,13 +100,13 @@ def join(
     """
     now, anchor = SystemClock().now(), AnchorFolder.public(folder)
     raw, theirs = anchor.signed(), anchor.pinned()
-    listed, held = federation_list.verify(raw, pinned=theirs, now=now)
+    listed, remembered = federation_list.verify(raw, pinned=theirs, now=now)
     settings = local.find(node, home, federation=listed.federation)
     own = Home(settings)
     if own.pins_any(theirs.anchors):  # the same federation's next list, which those pinned so far have to sign
         federation_list.verify(raw, pinned=own.pinned(), remembered=own.held, now=now)
     own.join(raw, theirs.anchors, max(theirs.threshold, listed.threshold))
-    own.note_list(held)  # here, since a running service may be unable to write to the folder
+    own.note_list(remembered)  # here, since a running service may be unable to write to the folder
     if listed.node(settings.node) is None:
         note(f"The list does not name {settings.node} yet: others will not hear it.", "yellow")
     note(f"Next: testamur up --node {settings.node}, or testamur init --node {settings.node} for a process a service")

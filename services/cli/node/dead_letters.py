@@ -17,7 +17,7 @@ from shared.errors import NotFound
 app = typer.Typer(help="Dead letters: list them, show one, try them again.", no_args_is_help=True)
 
 
-class Service(StrEnum):
+class ServiceName(StrEnum):
     """The services, each of which keeps its own dead letters."""
 
     ISSUER = "issuer"
@@ -26,7 +26,7 @@ class Service(StrEnum):
     NOTIFIER = "notifier"
 
 
-Which = Annotated[Service | None, typer.Option("--service", help="Only this service's; by default all.")]
+Which = Annotated[ServiceName | None, typer.Option("--service", help="Only this service's; by default all.")]
 Letter = Annotated[str, typer.Argument(help="The dead letter's id.", show_default=False)]
 
 
@@ -74,12 +74,12 @@ def replay(
         print_json(done)
 
 
-def _all(node: Client, service: Service | None) -> list[dict[str, Any]]:
+def _all(node: Client, service: ServiceName | None) -> list[dict[str, Any]]:
     wanted = [service.value] if service else SERVICES
     return [{"service": name, **one} for name in wanted for one in node.pages(f"/{name}/dead-letters")]
 
 
-def _where(node: Client, letter: str, service: Service | None) -> str:
+def _where(node: Client, letter: str, service: ServiceName | None) -> str:
     """The service that keeps the letter; raises `NotFound` when none does."""
     for name in [service.value] if service else SERVICES:
         try:

@@ -29,7 +29,7 @@ from shared.settings import NodeSettings
 from shared.store.copy import CopyRefused
 
 if TYPE_CHECKING:
-    from services.cli.node.migration import Outcome, Plan
+    from services.cli.node.migration import MigrationOutcome, MigrationPlan
 
 T = TypeVar("T")
 
@@ -66,8 +66,8 @@ def migrate(
 
     if back:
         _run(migration.go_back, plan)
-        said = "The node may run on the old store again. What was copied stays in the new one, for another try."
-        answer({"detail": said}, Text(said), as_json=as_json)
+        sentence = "The node may run on the old store again. What was copied stays in the new one, for another try."
+        answer({"detail": sentence}, Text(sentence), as_json=as_json)
     elif verify:
         _show(_run(migration.compare_only, plan), as_json=as_json)
     elif yes:
@@ -75,9 +75,11 @@ def migrate(
         _hand_over(plan)
     else:
         counts = _run(migration.look, plan)
-        said = f"This would copy {sum(counts.values())} documents to {plan.shown}. Repeat it with --yes, the node stopped."
+        sentence = (
+            f"This would copy {sum(counts.values())} documents to {plan.shown}. Repeat it with --yes, the node stopped."
+        )
         listed = [{"service": name, "documents": count} for name, count in counts.items()]
-        table = Group(rows(("service", "documents"), listed, ""), Text(said))
+        table = Group(rows(("service", "documents"), listed, ""), Text(sentence))
         answer({"dry_run": True, "to": plan.shown, "documents": counts}, table, as_json=as_json)
 
 
@@ -86,8 +88,8 @@ def shown(url: str) -> str:
     return _PASSWORD.sub(r"\1@", url)
 
 
-def _plan(settings: NodeSettings, source: str | None, target: str, services: Sequence[str] | None) -> Plan:
-    from services.cli.node.migration import Plan
+def _plan(settings: NodeSettings, source: str | None, target: str, services: Sequence[str] | None) -> MigrationPlan:
+    from services.cli.node.migration import MigrationPlan
 
     local.require_set_up(settings)
     if strange := set(services or ()) - set(SERVICES):
@@ -95,7 +97,7 @@ def _plan(settings: NodeSettings, source: str | None, target: str, services: Seq
     old, new = _url(settings, source or settings.store), _url(settings, target)
     if old == new:
         raise CopyRefused("The two stores are one and the same. Name the old one with --from and the new one with --to.")
-    return Plan(f"{settings.federation}/{settings.node}", old, new, shown(target), tuple(services or SERVICES))
+    return MigrationPlan(f"{settings.federation}/{settings.node}", old, new, shown(target), tuple(services or SERVICES))
 
 
 def _url(settings: NodeSettings, url: str) -> str:
@@ -103,7 +105,7 @@ def _url(settings: NodeSettings, url: str) -> str:
     return settings.model_copy(update={"store": url}).store_url if _USER_ALONE.fullmatch(url) else url
 
 
-def _run(work: Callable[[Plan, asyncio.Event], Awaitable[T]], plan: Plan) -> T:
+def _run(work: Callable[[MigrationPlan, asyncio.Event], Awaitable[T]], plan: MigrationPlan) -> T:
     """Do it until it is done, or until Ctrl-C or SIGTERM."""
     done: list[T] = []
 
@@ -114,7 +116,7 @@ def _run(work: Callable[[Plan, asyncio.Event], Awaitable[T]], plan: Plan) -> T:
     return done[0]
 
 
-def _show(outcome: Outcome, *, as_json: bool) -> None:
+def _show(outcome: MigrationOutcome, *, as_json: bool) -> None:
     found = [(service, one) for service, collections in outcome.compared.items() for one in collections]
     listed = [
         {"service": service, "collection": one.collection, "documents": one.documents, "sha256": one.digest}
@@ -125,16 +127,16 @@ def _show(outcome: Outcome, *, as_json: bool) -> None:
         for service, collections in outcome.compared.items()
         for held in [[one for one in collections if one.documents]]
     ]
-    states = [{"nation": name, "state hash": digest} for name, digest in outcome.states[1].items()]
+    states = [{"node": name, "state hash": digest} for name, digest in outcome.states[1].items()]
     table = Group(
         rows(("service", "collections", "documents"), counts, ""),
-        rows(("nation", "state hash"), states, "No facts of any nation yet."),
+        rows(("node", "state hash"), states, "No facts of any node yet."),
         Text(f"Equal to the last member: {sum(one.documents for _, one in found)} documents.", style="bold green"),
     )
     answer({"equal": True, "collections": listed, "state_hashes": outcome.states[1]}, table, as_json=as_json)
 
 
-def _hand_over(plan: Plan) -> None:
+def _hand_over(plan: MigrationPlan) -> None:
     note(f"Next: set TESTAMUR_STORE={plan.shown}, start the node, and run testamur doctor.", "")
     note("If the bus moves too, set TESTAMUR_BUS at the same time: the new bus is filled from the archive by itself.")
     note(GUARD)

@@ -51,7 +51,7 @@ class StoresDiffer(Conflict):
     title = "The two stores differ."
 
 
-class Plan(NamedTuple):
+class MigrationPlan(NamedTuple):
     """What is to be copied: whose (`<federation>/<node>`), from and to which URL (`shown`: without its password), and which
     services' stores.
     """
@@ -63,8 +63,8 @@ class Plan(NamedTuple):
     services: tuple[str, ...]
 
 
-class Outcome(NamedTuple):
-    """What a comparison found: a line a collection by service, and the state hash of each nation in both verifiers."""
+class MigrationOutcome(NamedTuple):
+    """What a comparison found: a line a collection by service, and the state hash of each node in both verifiers."""
 
     compared: Mapping[str, Sequence[Compared]]
     states: tuple[Mapping[str, str], Mapping[str, str]]
@@ -80,7 +80,7 @@ class Outcome(NamedTuple):
         ]
 
 
-async def look(plan: Plan, _: asyncio.Event) -> dict[str, int]:
+async def look(plan: MigrationPlan, _: asyncio.Event) -> dict[str, int]:
     """How many documents each service has; raises what would keep them from being copied."""
     _require_source(plan)
     if not _is_there(plan.target):
@@ -92,7 +92,7 @@ async def look(plan: Plan, _: asyncio.Event) -> dict[str, int]:
         return await _counts({service: copy.source for service, copy in copies.items()})
 
 
-async def move(plan: Plan, stop: asyncio.Event) -> Outcome:
+async def move(plan: MigrationPlan, stop: asyncio.Event) -> MigrationOutcome:
     """Copy, compare, and hand over; what differs is copied once more, since the node may have run after it was copied."""
     async with _copies(plan) as copies, AsyncExitStack() as closing:
         for copy in copies.values():
@@ -120,7 +120,7 @@ async def move(plan: Plan, stop: asyncio.Event) -> Outcome:
         return found
 
 
-async def compare_only(plan: Plan, stop: asyncio.Event) -> Outcome:
+async def compare_only(plan: MigrationPlan, stop: asyncio.Event) -> MigrationOutcome:
     """Compare both ends; raises `StoresDiffer`."""
     if not _is_there(plan.target):
         raise Misconfigured("The folder that --to names is not there. Name the store that was copied to.")
@@ -130,7 +130,7 @@ async def compare_only(plan: Plan, stop: asyncio.Event) -> Outcome:
     return found
 
 
-async def go_back(plan: Plan, stop: asyncio.Event) -> None:
+async def go_back(plan: MigrationPlan, stop: asyncio.Event) -> None:
     """Let the node run on the old store again; raises `StoresDiffer` where it has run on the new one."""
     async with _copies(plan) as copies, AsyncExitStack() as closing:
         for copy in copies.values():
@@ -144,15 +144,15 @@ async def go_back(plan: Plan, stop: asyncio.Event) -> None:
 
 
 async def state_hashes(store: Reader) -> dict[str, str]:
-    """The state hash of every nation in a verifier's store, by name. Of each fact one line is kept in memory."""
+    """The state hash of every node in a verifier's store, by name. Of each fact one line is kept in memory."""
     lines: dict[str, set[str]] = {}
     async for row in walk(store, FACTS):
         lines.setdefault(row.key.partition("/")[0], set()).add(state_line(from_document(row.body)))
-    return {nation: hash_of_lines(kept) for nation, kept in lines.items()}
+    return {node: hash_of_lines(kept) for node, kept in lines.items()}
 
 
 @asynccontextmanager
-async def _copies(plan: Plan) -> AsyncIterator[dict[str, Copy]]:
+async def _copies(plan: MigrationPlan) -> AsyncIterator[dict[str, Copy]]:
     """One copy a service, with both its stores open."""
     _require_source(plan)
     async with AsyncExitStack() as closing:
@@ -163,7 +163,7 @@ async def _copies(plan: Plan) -> AsyncIterator[dict[str, Copy]]:
         }
 
 
-async def _open(closing: AsyncExitStack, plan: Plan, url: str) -> dict[str, Store]:
+async def _open(closing: AsyncExitStack, plan: MigrationPlan, url: str) -> dict[str, Store]:
     stores = {}
     for service in plan.services:
         stores[service] = await open_store(url, service, collections_of(service))
@@ -175,7 +175,7 @@ def _data_of(service: str) -> list[Collection]:
     return [collection for collection in collections_of(service) if collection.name not in NOT_DATA]
 
 
-def _require_source(plan: Plan) -> None:
+def _require_source(plan: MigrationPlan) -> None:
     if not _is_there(plan.source):
         raise Misconfigured("The folder that --from names is not there. Name that of the old store.")
 
@@ -196,17 +196,17 @@ async def _counts(stores: Mapping[str, Reader]) -> dict[str, int]:
     return counts
 
 
-async def _compare(copies: Mapping[str, Copy], stop: asyncio.Event) -> Outcome:
+async def _compare(copies: Mapping[str, Copy], stop: asyncio.Event) -> MigrationOutcome:
     total = sum((await _counts({service: copy.source for service, copy in copies.items()})).values())
     with _bar("comparing", 2 * total, stop) as step:
         compared = {service: await copy.compare(step) for service, copy in copies.items()}
     verifier = copies.get("verifier")
     if verifier is None:
-        return Outcome(compared, ({}, {}))
-    return Outcome(compared, (await state_hashes(verifier.source), await state_hashes(verifier.target)))
+        return MigrationOutcome(compared, ({}, {}))
+    return MigrationOutcome(compared, (await state_hashes(verifier.source), await state_hashes(verifier.target)))
 
 
-def _require_equal(found: Outcome) -> None:
+def _require_equal(found: MigrationOutcome) -> None:
     differences = found.differences
     if differences:
         first, more = differences[0], len(differences) - 1

@@ -1,1 +1,1 @@
-"""Commands about what a registry keeps of its nation: `institutions` and their `offers`."""
+"""Commands about what a registry keeps of its node: `institutions` and their `offers`."""

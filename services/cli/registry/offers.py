@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.credential.credentials import File
-from services.cli.credential.drafts import Settings, Source, read_draft
+from services.cli.credential.drafts import DraftSource, Settings, read_draft
 from services.cli.local import AsJson
 from services.cli.output import answer, fields, note, rows
 from services.cli.remote import Token, Url, connect
 
-app = typer.Typer(help="Offers: publish micro-credentials, search what all nations offer.", no_args_is_help=True)
+app = typer.Typer(help="Offers: publish micro-credentials, search what all nodes offer.", no_args_is_help=True)
 
 Institution = Annotated[str, typer.Option(help="Which institution offers it, such as tartu.")]
 OfferSlug = Annotated[str, typer.Argument(help="Its name there, such as data-literacy.", show_default=False)]
@@ -30,7 +30,7 @@ def publish(
     token: Token = None,
 ) -> None:
     """Offer a micro-credential from a file, in all the federation. Repeated, it publishes a new version."""
-    document = read_draft(file, Source.DRAFT, settings, whole=False)
+    document = read_draft(file, DraftSource.DRAFT, settings, complete=False)
     with connect(url, token) as node:
         found = node.publish_offer(institution, name, document)
     note(f"Next: testamur issue FILE --institution {institution} --offer {name}")
@@ -61,7 +61,7 @@ def search(
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """Search what all nations of the federation offer."""
+    """Search what all nodes of the federation offer."""
     sought: dict[str, Any] = {
         "text": " ".join(words or ()),
         "eqf": eqf,
@@ -80,7 +80,7 @@ def search(
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="Its whole name: node/institution/offer.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="Its full name: node/institution/offer.", show_default=False)],
     as_json: AsJson = False,
     url: Url = None,
     token: Token = None,
@@ -90,13 +90,13 @@ def show(
         raise typer.BadParameter("Name it as node/institution/offer, as `testamur offer search` prints it.")
     with connect(url, token) as node:
         found = node.get(f"/registry/catalogue/{name}")
-    told = {member: value for member, value in found.items() if member not in ("document", "title", "awarding_body")}
-    said = {"title": _said(found["title"]), "awarding body": _said(found["awarding_body"])}
+    further = {member: value for member, value in found.items() if member not in ("document", "title", "awarding_body")}
+    named = {"title": _said(found["title"]), "awarding body": _said(found["awarding_body"])}
     outcomes = {
         f"outcome {number}": _said(outcome["title"])
         for number, outcome in enumerate(found["document"]["learningOutcomes"], 1)
     }
-    answer(found, fields({**said, **told, "languages": " ".join(found["languages"]), **outcomes}), as_json=as_json)
+    answer(found, fields({**named, **further, "languages": " ".join(found["languages"]), **outcomes}), as_json=as_json)
 
 
 def _said(text: dict[str, str]) -> str:

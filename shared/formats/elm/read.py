@@ -22,7 +22,7 @@ from shared.errors import Invalid, Malformed, TooLarge
 from shared.formats.elm.linked_data import NOWHERE, Node, is_a, many, nodes, one, only_text, only_uri, uris
 from shared.jose import strict_json
 
-LARGEST = 512 * 1024
+LARGEST_BYTES = 512 * 1024
 """Bytes of a document: the Commission's own samples have 100 KB, most of it pictures."""
 
 _ECTS = vocabulary.concept("credit", "ECTS")
@@ -66,8 +66,8 @@ def draft_of(document: Node) -> dict[str, Any]:
 
 
 def _document(raw: bytes) -> Node:
-    if len(raw) > LARGEST:
-        raise TooLarge(f"An ELM document has at most {LARGEST // 1024} KB here; leave out its pictures.")
+    if len(raw) > LARGEST_BYTES:
+        raise TooLarge(f"An ELM document has at most {LARGEST_BYTES // 1024} KB here; leave out its pictures.")
     document = strict_json.loads(raw)
     if isinstance(document, dict) and isinstance(document.get("credential"), dict):
         document = document["credential"]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 import orjson
 
-MOST = 20
+MOST_FAULTS = 20
 """Faults that are told; a document with more has a fault in how it was made."""
 
 _COMMON = ("id", "type", "@context")
@@ -37,12 +37,12 @@ class SchemaFault(NamedTuple):
 
 
 def faults(document: Mapping[str, Any]) -> tuple[SchemaFault, ...]:
-    """What the schema has against a document, at most `MOST`; values are never repeated."""
+    """What the schema has against a document, at most `MOST_FAULTS`; values are never repeated."""
     found = []
     for error in _validator().iter_errors(document):
         path = "".join(f"/{step if type(step) is int or step in _names() else '?'}" for step in error.instance_path)
         found.append(SchemaFault(path, _message(error)))
-        if len(found) == MOST:
+        if len(found) == MOST_FAULTS:
             break
     return tuple(dict.fromkeys(found))
 
