@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-PRELOADED = ("tests.chaos.child", "tests.chaos.cohort_child", "tests.chaos.rotation_child", "tests.integration.migrating")
+PRELOADED = ("tests.chaos.child", "tests.chaos.cohort_child", "tests.chaos.rotation_child", "tests.scenes.migrating")
 """What is imported once. A module whose import starts a thread, or draws a random number, has no place here."""
 
 _FORKS = multiprocessing.get_context("forkserver")

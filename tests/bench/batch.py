@@ -19,7 +19,7 @@ from shared.log.outbox import Outbox
 from shared.store.open import open_store
 from shared.web.request_transaction import RequestTransactions
 from tests.bench.measure import ROUNDS, Row, at_least
-from tests.integration.cohort_scene import body, csv
+from tests.scenes.cohort import body, csv
 from tests.world import federate, found, running
 
 LEARNERS = 1_000

@@ -22,7 +22,7 @@ from shared.home.folder import Home
 from shared.ids import topic_name
 from shared.log.archive import LOG
 from tests.chaos.child import settings
-from tests.integration.cohort_scene import body, csv
+from tests.scenes.cohort import body, csv
 from tests.world import Nation, running
 
 LEARNERS = 430

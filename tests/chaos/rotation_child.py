@@ -21,7 +21,7 @@ from shared.home.folder import CERTIFIED, Home
 from shared.home.generations import UNCERTIFIED, Generations
 from shared.log.sequencer import Sequencer
 from tests.chaos.child import settings
-from tests.integration.rotation_scene import EVERY, entries, has_retired, kids, refused, retired, rotates
+from tests.scenes.rotation import EVERY, entries, has_retired, kids, refused, retired, rotates
 from tests.world import Nation, running
 
 POINTS: dict[str, tuple[Any, str, bool, int]] = {

@@ -14,7 +14,7 @@ from shared.home.folder import Home
 from tests import forked
 from tests.chaos.child import settings
 from tests.chaos.cohort_child import LEARNERS, POINTS, main
-from tests.integration.backup_scene import STORES, backs_up, sets_back
+from tests.scenes.backup import STORES, backs_up, sets_back
 
 child = partial(forked.run, main)
 

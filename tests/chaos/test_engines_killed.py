@@ -37,8 +37,8 @@ from shared.store.open import open_store
 from tests import engines
 from tests.bench.border import free_port, home_of
 from tests.chaos.receiver import Receiver, receiving
-from tests.integration.federation_scene import NO_TLS
 from tests.nations import Clusters, Service, make_topics, services_of, start_clusters
+from tests.scenes.federation import NO_TLS
 from tests.world import EXAMPLE, PASSPHRASE, SCOPE, access_token, federate
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(560)]

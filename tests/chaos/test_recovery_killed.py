@@ -13,7 +13,7 @@ from shared.clock import SystemClock
 from shared.home.folder import Home
 from tests import forked
 from tests.chaos.child import ISSUED, RECOVERY_POINTS, main, settings
-from tests.integration.backup_scene import STORES, backs_up, sets_back
+from tests.scenes.backup import STORES, backs_up, sets_back
 
 child = partial(forked.run, main)
 

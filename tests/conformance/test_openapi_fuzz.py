@@ -35,8 +35,8 @@ from shared.ids import new_ref, topic_name
 from shared.inbox.dead_letters import DEAD
 from shared.trust import node_token
 from tests.docs import SERVICES, documents
-from tests.integration.cohort_scene import body, csv
-from tests.integration.federation_scene import homes, ref_of, served
+from tests.scenes.cohort import body, csv
+from tests.scenes.federation import homes, ref_of, served
 from tests.world import EXAMPLE, Nation
 
 EXAMPLES = 12

@@ -25,7 +25,7 @@ from shared.bus.port import BusUnavailable, Message, Record
 from shared.bus.topics import settings_of
 from tests import engines
 from tests.contract.conftest import drop_topics
-from tests.contract.kafka_scene import PATIENCE, message, read, reader, values
+from tests.scenes.kafka import PATIENCE, message, read, reader, values
 
 
 @pytest.fixture

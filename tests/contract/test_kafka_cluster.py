@@ -15,8 +15,8 @@ from shared.bus.kafka.bus import KafkaBus, open_kafka
 from shared.bus.port import BusUnavailable, Record
 from shared.bus.topics import settings_of
 from tests import engines
-from tests.contract.kafka_scene import append, message, read, reader, values
 from tests.engines.brokers import OFFSETS
+from tests.scenes.kafka import append, message, read, reader, values
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from shared.bus.kafka.bus import KafkaBus, open_kafka
 from shared.bus.kafka.url import KafkaUrl
 from shared.bus.port import BusUnavailable, Consumer, Record
 from tests import engines
-from tests.contract.kafka_scene import append, message, read, reader, values
+from tests.scenes.kafka import append, message, read, reader, values
 
 USERS = {"alice": "al:ice/s secret", "mirror": "word"}
 EAGER: dict[str, Any] = {"auto.create.topics.enable": "true"}

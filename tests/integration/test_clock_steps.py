@@ -10,7 +10,7 @@ from shared.clock import rfc3339
 from shared.events.entry import parse
 from shared.ids import new_ref, topic_name
 from shared.log.archive import LOG
-from tests.integration.federation_scene import comes_true
+from tests.scenes.federation import comes_true
 from tests.world import SCOPE, Nation, access_token, world
 
 BACK, AHEAD = timedelta(hours=-1), timedelta(days=1)

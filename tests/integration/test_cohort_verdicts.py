@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.issuer.cohorts.template import CohortTemplate
-from tests.integration.cohort_scene import SHARED, accepts, body, ends, result, table, tartu
-from tests.integration.issuer_scene import Scene
+from tests.scenes.cohort import SHARED, accepts, body, ends, result, table, tartu
+from tests.scenes.issuer import Scene
 
 ROWS = st.lists(
     st.fixed_dictionaries(

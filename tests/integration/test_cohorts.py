@@ -19,9 +19,9 @@ from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, S
 from shared.ids import new_ref
 from shared.log.outbox import AUDIT
 from shared.verification.presented import recognise
-from tests.integration.cohort_scene import SHARED, accepts, body, csv, ends, result, table, tartu
-from tests.integration.issuer_scene import NOW, Scene, issuer
 from tests.integration.test_privacy import everything_in
+from tests.scenes.cohort import SHARED, accepts, body, csv, ends, result, table, tartu
+from tests.scenes.issuer import NOW, Scene, issuer
 from tests.shared_data import ROOT
 from tests.world import world
 

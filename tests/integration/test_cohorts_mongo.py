@@ -13,9 +13,9 @@ from pymongo import MongoClient
 from services.issuer.cohorts.domain import MOST_ROWS
 from services.issuer.credentials.repository import CREDENTIAL_KEYS, CREDENTIALS
 from tests import engines
-from tests.integration.cohort_scene import body, csv
-from tests.integration.federation_scene import homes
 from tests.integration.test_on_engines import on
+from tests.scenes.cohort import body, csv
+from tests.scenes.federation import homes
 from tests.world import running
 
 pytestmark = pytest.mark.timeout(240)

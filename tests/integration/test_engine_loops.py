@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from services.node import SERVICES
-from tests.integration.registry_scene import registry
+from tests.scenes.registry import registry
 from tests.world import world
 
 

@@ -19,8 +19,8 @@ from services.issuer.credentials.repository import CREDENTIAL_KEYS, CREDENTIALS,
 from shared.ids import new_ref
 from shared.log.outbox import AUDIT
 from shared.web.request_transaction import RequestTransaction
-from tests.integration.issuer_scene import Scene, draft, issuer
 from tests.integration.test_privacy import everything_in, spellings
+from tests.scenes.issuer import Scene, draft, issuer
 from tests.world import World, world
 
 PERSONS = int(os.environ.get("CANARIES", "1000"))

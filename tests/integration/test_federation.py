@@ -23,7 +23,7 @@ from shared.jose.signers import LocalSigner
 from shared.trust import federation_list, node_token
 from shared.trust.nodes import Anchor, FederationList
 from tests.forge import head
-from tests.integration.federation_scene import (
+from tests.scenes.federation import (
     CHAINS,
     archive,
     comes_to,
@@ -35,7 +35,7 @@ from tests.integration.federation_scene import (
     ref_of,
     served,
 )
-from tests.integration.rotten_neighbour import KINDS, lossy_path, rotten_neighbour
+from tests.scenes.rotten_node import KINDS, lossy_path, rotten_neighbour
 from tests.world import Nation, federate, found
 
 

@@ -17,8 +17,8 @@ from services.cli.exit_codes import Code
 from services.cli.registry.institutions import accredit_with_key
 from shared.client import Client, NodeUnreachable
 from shared.credential import written
-from tests.integration.cohort_scene import csv
 from tests.integration.test_node import DRAFT, TARTU, _nation
+from tests.scenes.cohort import csv
 from tests.shared_data import ROOT
 
 TEMPLATE = str(ROOT / "examples" / "cohort-template.yaml")

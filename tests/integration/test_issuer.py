@@ -26,7 +26,7 @@ from shared.jose import gate
 from shared.log.archive import LOG
 from shared.log.outbox import AUDIT, OUTBOX
 from shared.web.request_transaction import RequestTransaction
-from tests.integration.issuer_scene import NOW, Scene, draft, issuer
+from tests.scenes.issuer import NOW, Scene, draft, issuer
 
 OUR_OWN = (*COLLECTIONS, STATUS_INDEXES)
 

@@ -20,8 +20,8 @@ from shared.ids import new_event_id, new_ref
 from shared.inbox.received import Received
 from shared.jose import gate
 from shared.log.outbox import AUDIT
-from tests.integration.issuer_scene import NOW, Scene, draft, issuer
 from tests.integration.test_issuer import issued_events
+from tests.scenes.issuer import NOW, Scene, draft, issuer
 
 
 @pytest.fixture

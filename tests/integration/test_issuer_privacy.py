@@ -13,7 +13,7 @@ import pytest
 from services.issuer.credentials.repository import CREDENTIALS
 from services.issuer.places.repository import STATUS_INDEXES
 from shared.ids import new_ref
-from tests.integration.issuer_scene import Scene, draft, issuer
+from tests.scenes.issuer import Scene, draft, issuer
 
 CANARY = "Kanaarilind Quetzalcoatlus"
 """A name that stands nowhere else."""

@@ -23,9 +23,9 @@ from shared.jose import gate
 from shared.trust import node_token
 from shared.trust.certificates import CertificateRefused, read_certificate
 from tests.forge import by, head, heads, message
-from tests.integration.federation_scene import asks_log, comes_to, comes_true, holds_all, homes, ref_of, served
-from tests.integration.rotation_scene import EVERY, entries, has_retired, kids, refused, retired, rotates
 from tests.integration.test_attacks import _revocation, _scene
+from tests.scenes.federation import asks_log, comes_to, comes_true, holds_all, homes, ref_of, served
+from tests.scenes.rotation import EVERY, entries, has_retired, kids, refused, retired, rotates
 from tests.world import Nation, access_token, found, honest, running, world
 
 

@@ -37,9 +37,9 @@ from shared.store.copy import COPIES, CopyRefused, StoreNotOpen, require_complet
 from shared.store.open import open_store
 from shared.store.port import Transaction
 from tests import engines, forked
-from tests.integration import migrating
-from tests.integration.migrating import POINTS
-from tests.unit.test_copy import BOTH, DOCUMENTS, copying, fill, held, whole
+from tests.scenes import migrating
+from tests.scenes.migrating import POINTS
+from tests.unit.shared.store.test_copy import BOTH, DOCUMENTS, copying, fill, held, whole
 from tests.world import Nation, federate, found, honest, running
 
 STREAMS = ("trust", "status", "registrations")

@@ -17,8 +17,8 @@ from shared.home.folder import Home
 from shared.ids import topic_name
 from shared.settings import NodeSettings
 from tests import engines
-from tests.integration.federation_scene import comes_true, homes, ref_of, served
 from tests.nations import cut_away, make_topics
+from tests.scenes.federation import comes_true, homes, ref_of, served
 from tests.world import Nation
 
 pytestmark = pytest.mark.timeout(280)

@@ -20,9 +20,9 @@ from shared.inbox.dead_letters import DEAD
 from shared.inbox.inbox import Inbox
 from shared.settings import NodeSettings
 from tests.forge import message, rogue
-from tests.integration.federation_scene import archive, comes_to, comes_true, free_port, holds_all, homes, ref_of, served
-from tests.integration.mirror_scene import carry, mirror, mirrored
-from tests.integration.rotten_neighbour import watched_path
+from tests.scenes.federation import archive, comes_to, comes_true, free_port, holds_all, homes, ref_of, served
+from tests.scenes.mirror import carry, mirror, mirrored
+from tests.scenes.rotten_node import watched_path
 from tests.world import PASSPHRASE, Nation, World, federate, found
 
 

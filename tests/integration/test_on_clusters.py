@@ -21,7 +21,7 @@ from shared.home.folder import Home
 from shared.ids import new_ref, topic_name
 from shared.settings import NodeSettings
 from tests import engines
-from tests.integration.federation_scene import homes, served
+from tests.scenes.federation import homes, served
 from tests.world import PASSPHRASE, Nation, found
 
 WRITERS = 4

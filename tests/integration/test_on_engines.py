@@ -23,8 +23,8 @@ from shared.jose.signers import LocalSigner
 from shared.settings import NodeSettings
 from tests import engines
 from tests.forge import by, message, rogue
-from tests.integration.federation_scene import comes_to, comes_true, holds_all, homes, ref_of, served
-from tests.integration.rotation_scene import EVERY, has_retired, refused, rotates
+from tests.scenes.federation import comes_to, comes_true, holds_all, homes, ref_of, served
+from tests.scenes.rotation import EVERY, has_retired, refused, rotates
 from tests.world import Nation
 
 pytestmark = pytest.mark.timeout(240)

@@ -9,8 +9,8 @@ import pytest
 from shared.federation.log_client import LogClient, LogNotServed, PageRequest
 from shared.trust.nodes import Node
 from shared.web.outgoing.fetch import Fetcher
-from tests.integration.federation_scene import comes_true, free_port, served
-from tests.integration.rotten_neighbour import MUCH_OF_NOTHING, rotten_neighbour
+from tests.scenes.federation import comes_true, free_port, served
+from tests.scenes.rotten_node import MUCH_OF_NOTHING, rotten_neighbour
 from tests.world import Nation, federate, found
 
 WANTED = PageRequest("lv", "status", 1, 0)

@@ -18,7 +18,7 @@ from shared.home.folder import Home
 from shared.settings import NodeSettings
 from shared.trust import federation_list, node_token
 from shared.trust.nodes import Anchor, FederationList
-from tests.integration.registry_scene import NOON, Scene, home_of, running, set_up
+from tests.scenes.registry import NOON, Scene, home_of, running, set_up
 from tests.world import world
 
 

@@ -12,7 +12,7 @@ from shared.events.entry import digest
 from shared.events.registrations import CredentialRegistered
 from shared.events.status import CredentialRevoked
 from shared.ids import new_ref
-from tests.integration.registry_scene import Scene, registry
+from tests.scenes.registry import Scene, registry
 
 
 @pytest.fixture

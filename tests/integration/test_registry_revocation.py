@@ -18,7 +18,7 @@ from shared.events.trust import InstitutionKeyRetired
 from shared.ids import new_ref
 from shared.log.outbox import AUDIT
 from shared.web.auth.bearer import Caller
-from tests.integration.registry_scene import NOON, Scene, home_of, registry, running, until
+from tests.scenes.registry import NOON, Scene, home_of, registry, running, until
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from shared.jose import gate
 from shared.jose.purpose import Purpose
 from shared.status.bitstring import MIN_ENTRIES, decode, is_set
 from shared.trust.certificates import read_certificate
-from tests.integration.registry_scene import NOON, Scene, home_of, registry, running
+from tests.scenes.registry import NOON, Scene, home_of, registry, running
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from shared.jose.keys import thumbprint
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.trust.certificates import read_certificate
-from tests.integration.registry_scene import NOON, SCOPE, Scene, home_of, registry, running
+from tests.scenes.registry import NOON, SCOPE, Scene, home_of, registry, running
 
 TARTU: dict[str, Any] = {"institution": "tartu", "name": "University of Tartu", "country": "EE", "scope": SCOPE}
 

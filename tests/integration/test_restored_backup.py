@@ -20,7 +20,7 @@ from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.log.archive import LOG
 from tests.forge import rogue
-from tests.integration.backup_scene import (
+from tests.scenes.backup import (
     BUS,
     PATIENCE,
     STORES,
@@ -34,7 +34,7 @@ from tests.integration.backup_scene import (
     revokes_unsigned,
     sets_back,
 )
-from tests.integration.federation_scene import (
+from tests.scenes.federation import (
     archive,
     comes_to,
     comes_true,
@@ -45,7 +45,7 @@ from tests.integration.federation_scene import (
     ref_of,
     served,
 )
-from tests.integration.rotten_neighbour import rotten_neighbour
+from tests.scenes.rotten_node import rotten_neighbour
 from tests.world import Nation, federate, found, running
 
 SET_BACK: dict[str, Callable[[Home, Path], None]] = {

@@ -11,9 +11,9 @@ import pytest
 from pymongo import MongoClient
 
 from tests import engines
-from tests.integration.backup_scene import agree, is_whole
-from tests.integration.federation_scene import archive, comes_to, comes_true, holds_all, homes, ref_of, served
 from tests.integration.test_on_engines import on
+from tests.scenes.backup import agree, is_whole
+from tests.scenes.federation import archive, comes_to, comes_true, holds_all, homes, ref_of, served
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -35,7 +35,7 @@ from shared.log.sequencer import Sequencer
 from shared.log.signing import SigningKeys
 from shared.store.open import open_store
 from shared.store.port import Store, VersionConflict
-from tests.integration.federation_scene import comes_true
+from tests.scenes.federation import comes_true
 from tests.world import ShiftedClock, world
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

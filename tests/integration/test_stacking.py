@@ -14,7 +14,7 @@ import pytest
 from shared.credential import written
 from shared.ids import new_ref
 from shared.jose import gate, token
-from tests.integration.signatures import counted
+from tests.scenes.signatures import counted
 from tests.world import EXAMPLE, World, federate, world
 
 OFFER = EXAMPLE.with_name("offer.yaml")

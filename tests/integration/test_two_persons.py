@@ -11,7 +11,7 @@ import pytest
 from shared.events.issuance import actor_pseudonym
 from shared.events.status import CredentialRevoked, CredentialsRevoked
 from shared.log.outbox import AUDIT
-from tests.integration.registry_scene import Scene, registry
+from tests.scenes.registry import Scene, registry
 from tests.world import Nation, world
 
 

@@ -25,8 +25,8 @@ from services.notifier.settings import NotifierSettings
 from shared.ids import new_ref
 from shared.web.outgoing.fetch import Fetcher
 from shared.web.server.serve import serve
+from tests.scenes.notifier import NOW, Scene, notifier, revoked
 from tests.shared_data import shared_file
-from tests.unit.notifier_scene import NOW, Scene, notifier, revoked
 
 Answer = Callable[[], Response]
 

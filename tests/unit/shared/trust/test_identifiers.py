@@ -12,7 +12,7 @@ from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.trust.identifiers import Contest, NodeBook, contest
 from shared.trust.nodes import Left
-from tests.unit.verification_scene import NOW, accredited, book, node, withdrawn
+from tests.scenes.verification import NOW, accredited, book, node, withdrawn
 
 ETER = ("eter", "EE0001")
 LISBON = LocalSigner.generate(Purpose.ROOT).public_jwk

@@ -30,7 +30,7 @@ from shared.telemetry import (
 )
 
 TRACE = "00-" + "a" * 32 + "-" + "b" * 16 + "-01"
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def telemetry(service: str = "registry", node: str = "ee") -> Telemetry:

@@ -19,7 +19,7 @@ from shared.verification.presented import recognise
 from shared.verification.report import Report
 from shared.verification.verdict import STEPS, Outcome, Verdict
 from shared.verification.verify import rehearse
-from tests.unit.verification_scene import (
+from tests.scenes.verification import (
     NOW,
     REF,
     SIGNER,

@@ -19,7 +19,7 @@ from shared.trust.nodes import Left
 from shared.verification.policy import Policy, PolicySoftens
 from shared.verification.presented import recognise
 from shared.verification.verdict import STEPS, TABLE, Outcome, StepResult, Verdict, conclude, found, passed
-from tests.unit.verification_scene import (
+from tests.scenes.verification import (
     NOW,
     THIEF,
     accredited,

@@ -27,7 +27,7 @@ from services.issuer.cohorts.reading import XLSX, ColumnsRefused, read
 from services.issuer.cohorts.template import CohortTemplate
 from shared.credential.draft import build
 from shared.errors import TestamurError
-from tests.integration.issuer_scene import NOW, draft
+from tests.scenes.issuer import NOW, draft
 
 CSV, LINES = "text/csv", "application/x-ndjson"
 SHARED = draft(holder=None)

@@ -14,7 +14,7 @@ from shared.events.trust import AccreditationWithdrawn, InstitutionKeyAdded, Sco
 from shared.ids import new_ref
 from shared.trust.accreditation import TrustBook, TrustFact
 from shared.trust.scope import RequiredScope
-from tests.unit.verification_scene import (
+from tests.scenes.verification import (
     ACCREDITATION,
     NOW,
     SIGNER,

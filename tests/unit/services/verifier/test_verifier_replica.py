@@ -18,7 +18,7 @@ from shared.log import outbox
 from shared.status.fold import Status, fold
 from shared.store.open import open_store
 from shared.verification.verdict import Verdict
-from tests.unit.notifier_scene import INSTITUTION, NOW, Scene, key_added, mass_revoked, registered, revoked
+from tests.scenes.notifier import INSTITUTION, NOW, Scene, key_added, mass_revoked, registered, revoked
 
 
 class Replica(Scene):

@@ -17,7 +17,7 @@ from shared.home.folder import Home
 from shared.log.outbox import Outbox
 from shared.store.open import open_store
 from shared.web.auth.authorities import Caller
-from tests.integration.federation_scene import archive, comes_to, comes_true, holds_all, ref_of
+from tests.scenes.federation import archive, comes_to, comes_true, holds_all, ref_of
 from tests.world import EXAMPLE, Nation
 
 STORES = ("issuer.db", "registry.db", "verifier.db", "notifier.db")

@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import orjson
 
-from tests.integration.issuer_scene import Scene, draft, issuer
+from tests.scenes.issuer import Scene, draft, issuer
 
 SHARED = draft(holder=None)
 """The example without its learner: a template."""

@@ -16,7 +16,7 @@ from services.notifier.repository import DUE, INTERESTS, WAITING
 from shared.events.status import CredentialReinstated, CredentialSuspended
 from shared.events.trust import AccreditationWithdrawn, InstitutionAccredited, Scope
 from shared.ids import new_event_id, new_ref
-from tests.unit.notifier_scene import (
+from tests.scenes.notifier import (
     COMMITMENTS,
     INSTITUTION,
     NOW,
