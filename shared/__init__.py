@@ -16,5 +16,6 @@ that what is lower knows nothing of what is higher:
 12. `federation`                   other nodes over HTTP
 13. `recovery`                     a store that was set back to a backup
 14. `engine`                       all of these loops under one service
-15. `web`, `client`                the HTTP floor; the small client of a node
+15. `two_persons`                  what one person may end alone, and who may confirm the rest
+16. `web`, `client`                the HTTP floor; the small client of a node
 """

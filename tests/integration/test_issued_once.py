@@ -16,9 +16,9 @@ from services.issuer.cohorts.worker import Worker
 from services.issuer.credentials.repository import CREDENTIALS
 from shared.events.trust import InstitutionKeyAdded
 from shared.jose.signers import LocalSigner
-from tests.scenes.signatures import counted
 from tests.scenes.cohort import body, csv
 from tests.scenes.issuer import Scene, draft, issuer
+from tests.scenes.signatures import counted
 
 
 @pytest.fixture
