@@ -33,7 +33,7 @@ from shared.jose.signers import LocalSigner
 from shared.keys.file import KeyFile
 from shared.settings import NodeSettings
 from shared.trust import federation_list, pinned
-from shared.trust.certificates import CertificateRefused, certify, read_certificate
+from shared.trust.certificates import CertificateRefused, ServiceKey, certify, read_certificate
 from shared.trust.federation_list import NO_LIST, RememberedList
 from shared.trust.nodes import Anchor, FederationList, Node
 from shared.trust.pinned import Pinned
@@ -232,15 +232,10 @@ class Home:
         if self.generations.of(name):
             return
         self._root()
-        statement = certify(
-            self.signer("root"),
-            federation=self.settings.federation,
-            node=self.settings.node,
-            service=service,
-            key=key.verification_key(),
-            issued=now,
-            streams=streams,
+        service_key = ServiceKey(
+            node=self.settings.node, service=service, key=key.verification_key(), streams=frozenset(streams)
         )
+        statement = certify(self.signer("root"), service_key, federation=self.settings.federation, issued=now)
         self.generations.certify(name, statement)
 
     def _passphrase(self) -> str:

@@ -83,16 +83,14 @@ def answer(root: Signer, asked: Request, now: datetime) -> str:
     known = {(purpose.value, service, streams) for purpose, service, streams in CERTIFIED.values()}
     if (asked.purpose, asked.service, tuple(asked.streams)) not in known:
         raise Malformed("No service has such a key. Make the request with `testamur keys rotate`.")
-    return certify(
-        root,
-        federation=asked.federation,
+    key = ServiceKey(
         node=asked.node,
         service=asked.service,
         key=VerificationKey.from_jwk(asked.jwk, Purpose(asked.purpose)),
-        issued=now,
+        streams=frozenset(asked.streams),
         epoch=asked.epoch,
-        streams=asked.streams,
     )
+    return certify(root, key, federation=asked.federation, issued=now)
 
 
 def finish(home: Home, name: str, certificate: str) -> None:

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -61,19 +60,19 @@ class _Statement(BaseModel):
     expires: Instant | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceKey:
     """A key of a node's service, and the part of the log it is good for."""
 
     node: str
     service: str
     key: VerificationKey
-    streams: frozenset[str]
-    epoch: int
-    from_seq: int
-    to_seq: int | None
+    streams: frozenset[str] = frozenset()
+    epoch: int = 1
+    from_seq: int = 1
+    to_seq: int | None = None
     """The last sequence it is good for; None: no end was set."""
-    expires: datetime | None
+    expires: datetime | None = None
 
     def covers(self, stream: str, epoch: int, seq: int) -> bool:
         """Whether it may have signed the entry of that place."""
@@ -81,32 +80,20 @@ class ServiceKey:
         return stream in self.streams and epoch == self.epoch and self.from_seq <= seq and until
 
 
-def certify(
-    root: Signer,
-    *,
-    federation: str,
-    node: str,
-    service: str,
-    key: VerificationKey,
-    issued: datetime,
-    epoch: int = 1,
-    streams: Iterable[str] = (),
-    from_seq: int = 1,
-    to_seq: int | None = None,
-    expires: datetime | None = None,
-) -> str:
+def certify(root: Signer, service_key: ServiceKey, *, federation: str, issued: datetime) -> str:
     """The root's statement of a service's public key, as a compact token; the key brings its purpose and `kid`."""
+    key, expires = service_key.key, service_key.expires
     statement: dict[str, Any] = {
         "fed": federation,
-        "node": node,
-        "service": service,
+        "node": service_key.node,
+        "service": service_key.service,
         "purpose": key.purpose.value,
         "kid": key.kid,
         "jwk": key.jwk(),
-        "epoch": epoch,
-        "streams": list(streams),
-        "from_seq": from_seq,
-        "to_seq": to_seq,
+        "epoch": service_key.epoch,
+        "streams": sorted(service_key.streams),
+        "from_seq": service_key.from_seq,
+        "to_seq": service_key.to_seq,
         "issued": rfc3339(issued),
         "expires": rfc3339(expires) if expires else None,
     }
@@ -123,15 +110,15 @@ def read_certificate(raw: str | bytes, *, federation: str, node: Node) -> Servic
     )
     gate.claims(token)  # strict JSON first: what two readers could understand differently is not read at all
     try:
-        said = _Statement.model_validate_json(token.payload)
+        statement = _Statement.model_validate_json(token.payload)
     except ValidationError as error:
         members = ", ".join(sorted({str(fault["loc"][0]) for fault in error.errors()}))
         raise CertificateRefused(f"It is wrong in: {members}. Have the root sign a corrected one.") from None
-    if said.federation != federation or said.node != node.name:
+    if statement.federation != federation or statement.node != node.name:
         raise CertificateRefused("It speaks of another node or federation. Use the certificate of this node.")
-    if said.purpose not in SERVICE_PURPOSES:
+    if statement.purpose not in SERVICE_PURPOSES:
         raise CertificateRefused("A root certifies service keys only. Have it certify a service's own key.")
-    return _service_key(said)
+    return _service_key(statement)
 
 
 def kid_in(certificate: str) -> str:
@@ -140,11 +127,18 @@ def kid_in(certificate: str) -> str:
     return str(gate.claims(token)["kid"])
 
 
-def _service_key(said: _Statement) -> ServiceKey:
+def _service_key(statement: _Statement) -> ServiceKey:
     try:
-        key = VerificationKey.from_jwk(said.jwk, said.purpose, said.kid)
+        key = VerificationKey.from_jwk(statement.jwk, statement.purpose, statement.kid)
     except KeyRefused as refused:
         raise CertificateRefused(refused.detail) from None
     return ServiceKey(
-        said.node, said.service, key, frozenset(said.streams), said.epoch, said.from_seq, said.to_seq, said.expires
+        node=statement.node,
+        service=statement.service,
+        key=key,
+        streams=frozenset(statement.streams),
+        epoch=statement.epoch,
+        from_seq=statement.from_seq,
+        to_seq=statement.to_seq,
+        expires=statement.expires,
     )

@@ -29,7 +29,7 @@ from shared.inbox.freshness import FRESHNESS
 from shared.jose.purpose import Purpose
 from shared.jose.signers import LocalSigner
 from shared.trust import federation_list
-from shared.trust.certificates import certify
+from shared.trust.certificates import ServiceKey, certify
 from shared.trust.nodes import Anchor, FederationList
 from shared.web.outgoing.fetch import Fetcher
 from tests.forge import by, head, heads, message, rogue
@@ -41,9 +41,9 @@ CHECKPOINTS_OF_EE = topic_name("ee", "checkpoints")
 
 
 def _certificate(nation: Nation, signer: LocalSigner, now: datetime) -> str:
-    streams = ("trust", "status", "registrations")
-    names = {"federation": "testamur", "node": nation.name, "service": "registry"}
-    return certify(nation.home.signer("root"), key=signer.verification_key(), issued=now, streams=streams, **names)
+    streams = frozenset({"trust", "status", "registrations"})
+    key = ServiceKey(node=nation.name, service="registry", key=signer.verification_key(), streams=streams)
+    return certify(nation.home.signer("root"), key, federation="testamur", issued=now)
 
 
 async def _rotation(nation: Nation, old: LocalSigner, new: LocalSigner, retired: LocalSigner) -> list[Entry]:
@@ -388,9 +388,10 @@ async def test_a_checkpoint_key_whose_certificate_has_expired_makes_nothing_fres
     async with world("ee", "pt") as europe:
         ee, pt, _, _ = await _scene(europe)
         signer, now = LocalSigner.generate(Purpose.CHECKPOINT), ee.clock.now()
-        names = {"federation": "testamur", "node": "ee", "service": "registry", "streams": ("checkpoints",)}
-        key, until, late = signer.verification_key(), now + timedelta(seconds=5), now + timedelta(seconds=9)
-        certificate = certify(ee.home.signer("root"), key=key, issued=now, expires=until, **names)
+        until, late = now + timedelta(seconds=5), now + timedelta(seconds=9)
+        streams, key = frozenset({"checkpoints"}), signer.verification_key()
+        named = ServiceKey(node="ee", service="registry", key=key, streams=streams, expires=until)
+        certificate = certify(ee.home.signer("root"), named, federation="testamur", issued=now)
         added = await rogue(ee, ServiceKeyAdded(kid=signer.kid, certificate=certificate))
         places = [Place("testamur", "ee", 1, 900 + number) for number in range(2)]
         said = [by(signer, Checkpoint(time=at, heads={}), place, at) for place, at in zip(places, (now, late), strict=True)]

@@ -13,6 +13,7 @@ from tests.lints.source import Lint, Source, sources
 LINTS: tuple[Lint, ...] = (
     shape.file_is_short,
     shape.function_is_short,
+    shape.function_takes_few,
     shape.sentence_is_short,
     shape.module_is_introduced,
     shape.package_names_what_is_in_it,
@@ -29,6 +30,7 @@ LINTS: tuple[Lint, ...] = (
     words.nothing_is_left_unfinished,
     words.no_package_registry_is_named,
     words.no_machine_is_named,
+    words.its_own_is_english,
     pages.prose_is_narrow,
     pages.front_page_is_short,
 )

@@ -15,8 +15,13 @@ TEST_LINES = 400
 FUNCTION_LINES = 40
 """The longest function, its signature counted and its docstring not."""
 
+PARAMETERS = 8
+"""The most that a function takes; beyond, a frozen object whose members have names."""
 TEST_NAME = 90
 """The longest name of a test, which is a sentence."""
+
+_LAID_OUT_BY_A_FRAMEWORK = ("services/cli/", "tests/")
+"""A command's options are its parameters, and a test's fixtures and drawn values are."""
 
 _ROOMS_OF_ANYTHING = frozenset({"utils", "util", "helpers", "helper", "misc", "common", "manager", "managers"})
 _NAMED = re.compile(r"`(\w+)`")
@@ -36,6 +41,17 @@ def function_is_short(source: Source) -> Iterator[Finding]:
         length = (function.end_lineno or function.lineno) - function.lineno + 1 - _docstring_lines(function)
         if length > FUNCTION_LINES:
             yield Finding(function.lineno, f"{function.name} has {length} lines, {FUNCTION_LINES} are the most")
+
+
+def function_takes_few(source: Source) -> Iterator[Finding]:
+    """A function takes at most eight parameters, `self` not counted; a route's are the query it describes."""
+    if source.path.startswith(_LAID_OUT_BY_A_FRAMEWORK) or source.path.endswith("/api.py"):
+        return
+    for function in source.functions:
+        given = function.args
+        names = [one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs) if one.arg not in ("self", "cls")]
+        if len(names) > PARAMETERS:
+            yield Finding(function.lineno, f"{function.name} takes {len(names)} parameters, {PARAMETERS} are the most")
 
 
 def sentence_is_short(source: Source) -> Iterator[Finding]:

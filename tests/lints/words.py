@@ -11,6 +11,8 @@ _UNFINISHED = re.compile(r"\b(?:TO[D]O|FIX[M]E|XX[X]|HAC[K])\b")
 _REGISTRY = re.compile(r"py[p]i\.org|python[h]osted\.org|registry\.npm[j]s|https?://[^\s\"'/]+(?:/[^\s\"'/]+)*/simple\b")
 _MACHINE = re.compile(r"(?<![\w.:/$}>*-])/(?:home|Users|root|tmp|mnt|work(?:space)?)/\w")
 
+_THE_OWN = re.compile(r"\bthe o[w]n\b")
+
 
 def nothing_is_left_unfinished(source: Source) -> Iterator[Finding]:
     """No note of unfinished work: it is done, or it is an issue."""
@@ -25,6 +27,11 @@ def no_package_registry_is_named(source: Source) -> Iterator[Finding]:
 def no_machine_is_named(source: Source) -> Iterator[Finding]:
     """No path of somebody's machine: homes, temporary and working folders differ."""
     yield from _found(source, _MACHINE, "names a folder of one machine")
+
+
+def its_own_is_english(source: Source) -> Iterator[Finding]:
+    """`its own log`, never `the` before `own`."""
+    yield from _found(source, _THE_OWN, "write `its own`, with an owner, where `the` stands before `own`")
 
 
 def _found(source: Source, pattern: re.Pattern[str], message: str) -> Iterator[Finding]:

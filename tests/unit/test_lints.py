@@ -20,6 +20,7 @@ from tests.lints.pages import front_page_is_short, prose_is_narrow
 from tests.lints.shape import (
     file_is_short,
     function_is_short,
+    function_takes_few,
     module_is_introduced,
     name_says_something,
     package_names_what_is_in_it,
@@ -28,6 +29,7 @@ from tests.lints.shape import (
 )
 from tests.lints.source import Lint, Source
 from tests.lints.words import (
+    its_own_is_english,
     no_machine_is_named,
     no_package_registry_is_named,
     nothing_is_left_unfinished,
@@ -40,6 +42,7 @@ LONG = "def f():\n" + "    x = 1\n" * 40
 # each is split, so that this file does not break the rule that it tests
 UNFINISHED = "TO" + "DO"
 REGISTRY = "py" + "pi.org"
+OWN = "the " + "own"
 HOME = "/ho" + "me/ada/keys"
 
 IN_PACKAGE = ("letters", "stamps")
@@ -50,6 +53,7 @@ BROKEN: list[tuple[Lint, str, str, int]] = [
     (file_is_short, "tests/unit/test_a.py", "x = 1\n" * 401, 401),
     (function_is_short, "shared/a.py", LONG, 1),
     (function_is_short, "tests/a.py", "class A:\n    async " + LONG.replace("\n", "\n    "), 2),
+    (function_takes_few, "shared/a.py", "class A:\n    def f(self, a, b, c, d, /, e, f, g, *, h, i): ...\n", 2),
     (sentence_is_short, "tests/unit/test_a.py", f"async def test_{'a' * 86}(): ...\n", 1),
     (module_is_introduced, "tests/unit/a.py", "x = 1\n", 1),
     (package_names_what_is_in_it, "shared/post/__init__.py", '"""Post: `letters`, and stamps."""\n', 1),
@@ -91,6 +95,7 @@ BROKEN: list[tuple[Lint, str, str, int]] = [
     (no_package_registry_is_named, "Makefile", f"pip install -i https://{REGISTRY}\n", 1),
     (no_package_registry_is_named, "requirements.lock", "--index-url http://mirror.example:8080/py/" + "simple\n", 1),
     (no_machine_is_named, "docs/a.md", f"keys lie in `{HOME}`\n", 1),
+    (its_own_is_english, "shared/a.py", f"x = '{OWN} log'\n", 1),
     (no_machine_is_named, "shared/a.py", "x = '/t" + "mp/x'\n", 1),
     (prose_is_narrow, "docs/a.md", "```sh\n```\n\n" + "prose " * 20 + "p\n", 4),
     (front_page_is_short, "README.md", "õ" * 4_500 + "\n", 1),
@@ -105,6 +110,8 @@ SOUND: list[tuple[Lint, str, str]] = [
         "shared/a.py",
         "@b\n" * 9 + LONG.replace("():\n", "():\n    '''Long.\n\n    Longer.'''\n").removesuffix("    x = 1\n"),
     ),
+    (function_takes_few, "shared/a.py", "class A:\n    def f(self, a, b, c, d, /, e, f, g, *, h): ...\n"),
+    (function_takes_few, "services/cli/a.py", "def f(a, b, c, d, e, f, g, h, i): ...\n"),
     (sentence_is_short, "tests/unit/test_a.py", f"def test_{'a' * 85}(): ...\ndef {'a' * 91}(): ...\n"),
     (package_names_what_is_in_it, "shared/post/__init__.py", '"""Post.\n\nRead `letters`, then `stamps`."""\n'),
     (package_names_what_is_in_it, "tests/post/__init__.py", ""),
@@ -143,6 +150,7 @@ SOUND: list[tuple[Lint, str, str]] = [
     (nothing_is_left_unfinished, "README.md", "all is done, method and hackathon\n"),
     (no_package_registry_is_named, "requirements.lock", "pydantic==2.12 --hash=sha256:00\n"),
     (no_machine_is_named, "deploy/compose.yaml", "tmpfs: /tmp\nvolumes: [/var/lib/testamur, /etc/testamur]\n"),
+    (its_own_is_english, "docs/a.md", "its own log, and the owner's own log\n"),
     (no_machine_is_named, "docs/a.md", "https://example.org/home/page and {base}/work/1\n"),
     (
         prose_is_narrow,

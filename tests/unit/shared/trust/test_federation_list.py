@@ -17,7 +17,7 @@ from shared.jose.keys import VerificationKey
 from shared.jose.purpose import KEY_CERTIFICATE, NODE_TOKEN, Purpose
 from shared.jose.refusals import SignatureInvalid, UnknownKey
 from shared.jose.signers import LocalSigner, WrongKeyForToken, sign
-from shared.trust.certificates import CertificateRefused, certify, read_certificate
+from shared.trust.certificates import CertificateRefused, ServiceKey, certify, read_certificate
 from shared.trust.federation_list import (
     NO_LIST,
     FederationListMalformed,
@@ -251,14 +251,14 @@ def test_a_node_that_does_not_hold_together_cannot_be_listed(wrong: dict[str, An
 # certificates
 
 
-def certificate(root: LocalSigner = EE, **changes: Any) -> str:
-    body = {"federation": "europe", "node": "ee", "service": "registry", "key": TOKEN_KEY.verification_key(), "issued": NOW}
-    return certify(root, **(body | changes))
+def certificate(root: LocalSigner = EE, federation: str = "europe", **changes: Any) -> str:
+    named = {"node": "ee", "service": "registry", "key": TOKEN_KEY.verification_key(), **changes}
+    return certify(root, ServiceKey(**named), federation=federation, issued=NOW)
 
 
 def test_a_certificate_says_which_part_of_the_log_a_key_is_good_for() -> None:
     event_key = LocalSigner.generate(Purpose.EVENT).verification_key()
-    raw = certificate(key=event_key, streams=("status", "trust"), epoch=2, from_seq=5, to_seq=9)
+    raw = certificate(key=event_key, streams=frozenset({"status", "trust"}), epoch=2, from_seq=5, to_seq=9)
     service = read_certificate(raw, federation="europe", node=node())
     assert service.key == event_key and (service.node, service.service) == ("ee", "registry")
     asked = [("status", 2, 5), ("trust", 2, 9), ("status", 2, 4), ("status", 2, 10), ("status", 1, 6), ("issuance", 2, 6)]
