@@ -171,7 +171,7 @@ async def test_a_query_beyond_its_limits_is_refused(scene: Scene, tmp_path: Path
 async def test_everybody_may_read_the_federation_list_and_the_certificates(scene: Scene) -> None:
     listed = await scene.client.get("/federation")
     assert listed.content == scene.home.federation_file.read_bytes()
-    read_list = federation_list.verify(listed.content, pinned=scene.home.pinned(), held=scene.home.held, now=NOON).list
+    read_list = federation_list.verify(listed.content, pinned=scene.home.pinned(), remembered=scene.home.held, now=NOON).list
     assert [node.name for node in read_list.nodes] == ["ee", "pt"]
     again = await scene.client.get("/federation", headers={"if-none-match": listed.headers["etag"]})
     assert again.status_code == 304

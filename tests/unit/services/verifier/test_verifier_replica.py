@@ -22,9 +22,9 @@ from tests.scenes.notifier import INSTITUTION, NOW, Scene, key_added, mass_revok
 
 
 class Replica(Scene):
-    """A verifier's store, and what it hears."""
+    """A verifier's store, and what it receives."""
 
-    async def takes(self, received: Received) -> None:
+    async def handles(self, received: Received) -> None:
         handler = consumer.SUBSCRIPTIONS[type(received.event)]
         await self.outbox.transact(lambda unit: handler(unit, received), "bus")
 
@@ -45,17 +45,17 @@ async def replica(tmp_path: Path) -> AsyncIterator[Replica]:
 
 async def test_a_fact_is_kept_once_however_often_it_is_heard(replica: Replica) -> None:
     ref = new_ref()
-    received = await replica.hears(registered(ref))
+    received = await replica.receives(registered(ref))
     first = await facts_of(replica.store, "ee", ref)
     replica.clock.advance(hours=1)
-    await replica.takes(received._replace(known_at=replica.clock.now()))
+    await replica.handles(received._replace(known_at=replica.clock.now()))
     assert await facts_of(replica.store, "ee", ref) == first
     assert [fact.hash for fact in first] == [received.hash]
 
 
 async def test_a_fact_comes_back_as_it_went_in(replica: Replica) -> None:
     ref, newer = new_ref(), new_ref()
-    received = await replica.hears(revoked(ref, reason="superseded", replaced_by=newer))
+    received = await replica.receives(revoked(ref, reason="superseded", replaced_by=newer))
     (fact,) = await facts_of(replica.store, "ee", ref)
     assert (fact.event, fact.epoch, fact.seq, fact.hash) == (received.event, received.epoch, received.seq, received.hash)
     assert (fact.known_at, fact.at) == (received.known_at, received.entry.envelope.issued_at)
@@ -63,8 +63,8 @@ async def test_a_fact_comes_back_as_it_went_in(replica: Replica) -> None:
 
 async def test_a_strangers_tombstone_lies_in_the_strangers_namespace(replica: Replica) -> None:
     ref = new_ref()
-    await replica.hears(revoked(ref), origin="xx")
-    await replica.hears(registered(ref))
+    await replica.receives(revoked(ref), origin="xx")
+    await replica.receives(registered(ref))
     assert await replica.status("ee", ref) is Status.ACTIVE
     assert await replica.status("xx", ref) is Status.REVOKED
 
@@ -72,18 +72,18 @@ async def test_a_strangers_tombstone_lies_in_the_strangers_namespace(replica: Re
 async def test_a_mass_revocation_reaches_every_ref_it_names_and_no_other(replica: Replica) -> None:
     refs = [new_ref() for _ in range(4)]
     for ref in refs:
-        await replica.hears(registered(ref))
-    received = await replica.hears(mass_revoked(*refs[:3]))
-    await replica.takes(received)
+        await replica.receives(registered(ref))
+    received = await replica.receives(mass_revoked(*refs[:3]))
+    await replica.handles(received)
     assert [await replica.status("ee", ref) for ref in refs] == [Status.REVOKED] * 3 + [Status.ACTIVE]
 
 
 async def test_a_key_cut_off_reaches_later_registrations_by_it_in_any_order(replica: Replica) -> None:
     stands, falls, late = new_ref(), new_ref(), new_ref()
-    await replica.hears(registered(stands), seq=7)
-    await replica.hears(registered(falls), seq=8)
-    await replica.hears(mass_revoked(key=INSTITUTION.kid, registrations_stand_to=7))
-    await replica.hears(registered(late), seq=9)
+    await replica.receives(registered(stands), seq=7)
+    await replica.receives(registered(falls), seq=8)
+    await replica.receives(mass_revoked(key=INSTITUTION.kid, registrations_stand_to=7))
+    await replica.receives(registered(late), seq=9)
     states = [await replica.status("ee", ref, INSTITUTION.kid) for ref in (stands, falls, late)]
     assert states == [Status.ACTIVE, Status.REVOKED, Status.REVOKED]
 
@@ -98,10 +98,10 @@ async def test_the_revision_of_a_book_counts_each_fact_once(replica: Replica) ->
         scope=Scope(credential_types=("micro-credential",), eqf_max=7, isced_f=("06",)),
         valid_from=NOW,
     )
-    received = [await replica.hears(event) for event in (accreditation, key_added(), mass_revoked(key=INSTITUTION.kid))]
-    await replica.hears(registered(new_ref()))
+    received = [await replica.receives(event) for event in (accreditation, key_added(), mass_revoked(key=INSTITUTION.kid))]
+    await replica.receives(registered(new_ref()))
     for again in received:
-        await replica.takes(again)
+        await replica.handles(again)
     assert (await revision_of(replica.store, "ee"), await revision_of(replica.store, "xx")) == (3, 0)
     book = await read_book(replica.store, "ee")
     assert book.revision == 3
@@ -112,7 +112,7 @@ async def test_the_revision_of_a_book_counts_each_fact_once(replica: Replica) ->
 async def test_many_facts_of_one_credential_are_all_read(replica: Replica) -> None:
     ref = new_ref()
     for version in range(1, 505):
-        await replica.hears(revoked(ref).model_copy(update={"version": version}))
+        await replica.receives(revoked(ref).model_copy(update={"version": version}))
     assert len(await facts_of(replica.store, "ee", ref)) == 504
 
 
