@@ -128,7 +128,7 @@ async def test_a_commit_of_which_nothing_is_ever_heard_is_said_to_be_unknown(
 async def test_a_process_that_was_killed_before_its_commit_keeps_nobody_waiting_for_long(url: str) -> None:
     text = """
 import asyncio, sys
-from shared.store import mongo_writer
+from shared.store.mongo import writer
 from shared.store.mongo.store import open_mongo
 from tests.contract.conftest import THINGS
 
@@ -138,7 +138,7 @@ async def commit(self, session):
 
 async def main():
     store = await open_mongo(sys.argv[1], "contract", [THINGS])
-    mongo_writer.GroupWriter._send_commit = commit
+    writer.GroupWriter._send_commit = commit
     await store.transact(lambda tx: tx.insert(THINGS, "never", {}))
 
 asyncio.run(main())

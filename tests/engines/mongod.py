@@ -16,8 +16,8 @@ from tests.engines.run import RUN
 
 REPLICA_SET = "rs0"
 """The name of the replica set."""
-FLAGS = ("--wiredTigerCacheSizeGB", "0.5", "--setParameter", "diagnosticDataCollectionEnabled=false")
-"""Small, with room in the cache for a transaction of the size that tests fill (a fifth of it may be dirty), and without the
+FLAGS = ("--wiredTigerCacheSizeGB", "1.0", "--setParameter", "diagnosticDataCollectionEnabled=false")
+"""Small, with room in the cache for the transactions that tests fill at once (a fifth of it may be dirty), and without the
 diagnostics that a server writes every second.
 """
 _KEY_FILE = "/data/configdb/key"
