@@ -70,10 +70,10 @@ class Invalid(TestamurError):
 
 
 class TooLarge(TestamurError):
-    """413: more bytes than this door takes."""
+    """413: more bytes than this service takes."""
 
     status = 413
-    title = "What was sent is larger than this door takes."
+    title = "What was sent is larger than this service takes."
 
 
 class Unauthenticated(TestamurError):

@@ -111,7 +111,7 @@ def access_token(
 
 
 def node_bearer(settings: NodeSettings, audience: str) -> str:
-    """A token by which this node shows itself to the node `audience`, for the log's door."""
+    """A token by which this node shows itself to the node `audience`, to read its log."""
     home = require_set_up(settings)
     return node_token.mint(
         *home.certified("node-token"),

@@ -1,4 +1,4 @@
-"""The HTTP door: a question in, a report out. The answer is 200 whatever the verdict: that is what was asked for."""
+"""The HTTP API: a question in, a report out. The answer is 200 whatever the verdict: that is what was asked for."""
 
 from __future__ import annotations
 

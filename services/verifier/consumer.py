@@ -1,4 +1,4 @@
-"""The bus door: what the verifier hears, of its own node and of all others. Checkpoints are the inbox's own matter."""
+"""The consumer: what the verifier receives, of its own node and of all others. Checkpoints are the inbox's own matter."""
 
 from __future__ import annotations
 

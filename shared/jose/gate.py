@@ -1,4 +1,4 @@
-"""The door itself: read a token, find its key in our records, verify. Nothing signed enters the exchange another way.
+"""The gate: read a token, find its key in our records, verify. Nothing signed enters the exchange another way.
 
 - The algorithm comes from OUR key record; the token's `alg` must agree with it (RFC 8725, 3.1).
 - The key's purpose must be one that may sign this type of token, and its `kid` the one that the token names.

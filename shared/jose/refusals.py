@@ -1,6 +1,6 @@
 """Why a token or a key is turned away. Each refusal carries `reason`, one stable word, beside its sentence.
 
-A token that cannot be read is 400; one that was read and does not hold is 422. A door that guards itself with tokens
+A token that cannot be read is 400; one that was read and does not hold is 422. An API that guards itself with tokens
 answers 401 instead, and says no more than that.
 """
 

@@ -1,4 +1,4 @@
-"""The two shapes at the HTTP door: a command comes in, a view goes out.
+"""The two shapes of the HTTP API: a command comes in, a view goes out.
 
 A command is validated from the bytes that arrived, in pydantic's strict JSON mode: `true` is no integer, `"3"` is no
 number, while a time may be its RFC 3339 string and a tuple a JSON array. Unknown members are refused.

@@ -1,4 +1,4 @@
-"""Every refusal at the door becomes one problem document (RFC 9457), and none repeats what was sent.
+"""Every refusal of the API becomes one problem document (RFC 9457), and none repeats what was sent.
 
 - Our own errors render themselves; the framework's (404, 405, a failed validation) are given the same form.
 - `faults` lists what was wrong with a request: `{path, message}`. A path is a JSON Pointer into the body (RFC 6901),

@@ -57,7 +57,7 @@ class Limiter:
 
 @dataclass(frozen=True, slots=True)
 class Limiters:
-    """The two limits of a door: for callers with a token, and for anybody."""
+    """The two limits of a service: for callers with a token, and for anybody."""
 
     callers: Limiter
     anonymous: Limiter

@@ -33,7 +33,7 @@ From = Annotated[DraftSource, typer.Option("--from", help="draft: our YAML or JS
 Settings = Annotated[list[str] | None, typer.Option("--set", help="Set a member: workload.hours=52. May be repeated.")]
 
 LARGEST_CREDENTIAL = 256 * 1024
-"""Bytes of a signed credential; the door takes no larger one."""
+"""Bytes of a signed credential; the API takes no larger one."""
 
 
 def read_file(path: Path, limit: int = elm.LARGEST_BYTES) -> bytes:

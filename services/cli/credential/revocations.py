@@ -95,7 +95,7 @@ def reinstate(ref: Ref, as_json: AsJson = False, url: Url = None, token: Token =
 def _revocation(
     refs: list[str], reason: Reason, key: str | None, stand_to: int, confirm: str | None
 ) -> tuple[str, dict[str, Any], str]:
-    """The door, the command and its description; exactly one of refs, key and confirm is asked for."""
+    """The path, the command and its description; exactly one of refs, key and confirm is asked for."""
     if sum((bool(refs), key is not None, confirm is not None)) != 1:
         raise typer.BadParameter("Name references, or --key, or --confirm: one of the three.")
     if confirm is not None:

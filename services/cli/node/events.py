@@ -50,7 +50,7 @@ def tail(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document a line.")] = False,
     url: Url = None,
 ) -> None:
-    """Show the last entries of a node's public streams; this needs the node's folder, whose key opens the log's door."""
+    """Show the last entries of a node's public streams; this needs the node's folder, whose key lets it read the log."""
     unknown = set(stream or ()) - set(PUBLIC)
     if unknown or (follow and len(stream or ()) != 1):
         raise typer.BadParameter(f"Name streams of {', '.join(PUBLIC)}; with --follow exactly one.")

@@ -63,7 +63,7 @@ class Authority:
 
 
 class Authorities:
-    """All issuers whose tokens are taken at a door."""
+    """All issuers whose tokens a service takes."""
 
     def __init__(self, authorities: Iterable[Authority], clock: Clock) -> None:
         self._by_issuer = {authority.issuer: authority for authority in authorities}

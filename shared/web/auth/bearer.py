@@ -1,4 +1,4 @@
-"""Who may do what at the HTTP door: a bearer token (RFC 6750), a scope for each verb, a bucket for each caller.
+"""Who may do what at the HTTP API: a bearer token (RFC 6750), a scope for each verb, a bucket for each caller.
 
 A route asks with its signature, `caller: Annotated[Caller, requires("credentials:revoke")]`, and the same line documents
 the security scheme and the scope in the API documents.
